@@ -1,0 +1,50 @@
+"""Belltower, on one page: the APIs it speaks, and the three functions that fire its jobs.
+
+A request makes a job in DynamoDB; once a minute `tick` reads what falls due from the next-fire index and sends it to
+SQS; `deliver` claims each firing, calls its webhook or publishes to its topic, and records what happened; `parked`
+records what the queue gave up. The events that drive the three are in infra/resources.yaml.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from chalice.app import Chalice
+
+from chalicelib import wiring
+from chalicelib.api.dialect import mount
+from chalicelib.api.dialects import cronally, rlatr
+from chalicelib.delivery import queue
+from chalicelib.operations import deliver as worker
+from chalicelib.operations import tick as ticker
+
+app = Chalice(app_name="belltower")
+
+for dialect in (rlatr.DIALECT, cronally.DIALECT):
+    mount(app, dialect, wiring.api_services)
+
+MARGIN = timedelta(seconds=10)  # what a tick leaves of its time for remembering what it sent
+
+
+@app.lambda_function(name="tick")
+def tick(event: dict[str, Any], context: Any) -> dict[str, int]:  # noqa: ANN401 - Lambda's own object
+    """EventBridge, every minute: send what is due before the minute after next."""
+    minute = datetime.fromisoformat(event["time"]).astimezone(UTC)
+    return {"sent": ticker.tick(wiring.worker_services(), minute, until=_until(context) - MARGIN)}
+
+
+@app.lambda_function(name="deliver")
+def deliver(event: dict[str, Any], context: Any) -> Any:  # noqa: ANN401 - Lambda's own object
+    """SQS: fire a batch of messages, and keep those that could not be."""
+    batch = queue.received(event)
+    return queue.failures(worker.deliver(wiring.worker_services(), batch, nonce=context.aws_request_id))
+
+
+@app.lambda_function(name="parked")
+def parked(event: dict[str, Any], context: Any) -> Any:  # noqa: ANN401 - Lambda's own object
+    """SQS: record the firings of dead letters as given up."""
+    batch = queue.received(event)
+    return queue.failures(worker.park(wiring.worker_services(), batch, nonce=context.aws_request_id))
+
+
+def _until(context: Any) -> datetime:  # noqa: ANN401 - Lambda's own object
+    return datetime.now(UTC) + timedelta(milliseconds=context.get_remaining_time_in_millis())

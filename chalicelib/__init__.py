@@ -1,0 +1,1 @@
+"""Belltower: jobs that fire to the second, at least once, with proof."""

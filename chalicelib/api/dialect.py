@@ -1,0 +1,137 @@
+"""What a dialect is, and how it is mounted.
+
+Every view is wrapped: an error of ours is rendered in the caller's own words and status, our own bugs included.
+Chalice's middleware never sees exceptions, so it cannot do this. Chalice would also answer wrong methods and content
+types itself, in its own shape: so every path takes every method and every type, and the table here decides.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from chalice.app import Chalice
+from chalice.app import Response as ChaliceResponse
+
+from chalicelib.api.http import Request, Response, request_of
+from chalicelib.ports import Services
+from chalicelib.scheduling.errors import (
+    BelltowerError,
+    Conflict,
+    Invalid,
+    MethodNotAllowed,
+    NotFound,
+    QuotaExceeded,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+)
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+View = Callable[[Services, Request], Response]
+
+
+class OurFault(BelltowerError):
+    """A bug of ours, for the caller: no detail leaves the house."""
+
+    def __init__(self) -> None:
+        super().__init__("Internal error; it was logged, and the request may be tried again")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialect:
+    """One API: its name, its routes (path -> method -> view), and how it says what went wrong."""
+
+    name: str
+    routes: Mapping[str, Mapping[str, View]]
+    render_error: Callable[[BelltowerError], Response]
+    headers: Mapping[str, str] = field(default_factory=lambda: {"Cache-Control": "no-store"})
+
+
+STATUSES: Mapping[type[BelltowerError], int] = {
+    TooLarge: 413,
+    Invalid: 400,
+    Unauthenticated: 401,
+    QuotaExceeded: 403,
+    NotFound: 404,
+    MethodNotAllowed: 405,
+    Conflict: 409,
+    Unavailable: 503,
+}
+
+
+def status_of(error: BelltowerError, own: Mapping[type[BelltowerError], int]) -> int:
+    """The status of an error: the dialect's own for its nearest kind, else what HTTP has for it, else 500."""
+    kinds = [kind for kind in type(error).__mro__ if issubclass(kind, BelltowerError)]
+    return next((table[kind] for kind in kinds for table in (own, STATUSES) if kind in table), 500)
+
+
+def headers_of(error: BelltowerError) -> Mapping[str, str]:
+    """The headers that say what to do about an error, in every dialect."""
+    match error:
+        case MethodNotAllowed(allowed=allowed):
+            return {"Allow": ", ".join(allowed)}
+        case Unavailable(retry_after=retry_after):
+            return {"Retry-After": str(int(retry_after.total_seconds()))}
+    return {}
+
+
+def mount(app: Chalice, dialect: Dialect, services: Callable[[], Services]) -> None:
+    """Puts a dialect's routes on the app."""
+    for path, views in dialect.routes.items():
+        app.route(path, methods=list(METHODS), content_types=["*/*"], name=f"{dialect.name}{path}")(
+            _handler(app, dialect, views, services)
+        )
+
+
+def _handler(
+    app: Chalice, dialect: Dialect, views: Mapping[str, View], services: Callable[[], Services]
+) -> Callable[..., ChaliceResponse]:
+    def handle(**_params: str) -> ChaliceResponse:
+        current = app.current_request
+        event: Mapping[str, Any] = current.to_original_event() if current else {}
+        response = answer(dialect, views, services, event)
+        headers: dict[str, str | list[str]] = {**dialect.headers, **response.headers}
+        headers["Content-Type"] = response.content_type
+        return ChaliceResponse(body=response.body, status_code=response.status, headers=headers)
+
+    return handle
+
+
+def answer(
+    dialect: Dialect, views: Mapping[str, View], services: Callable[[], Services], event: Mapping[str, Any]
+) -> Response:
+    """The view's answer, or the dialect's words for what went wrong."""
+    began, fault = time.perf_counter(), ""
+    try:
+        request = request_of(event)
+        response = views.get(request.method, partial(_refuse, tuple(views)))(services(), request)
+    except BelltowerError as error:
+        response, fault = dialect.render_error(error), type(error).__name__
+    except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer in its own words
+        response, fault = dialect.render_error(OurFault()), f"bug: {_where(error)}"
+    services().events.emit(
+        "request",
+        api=dialect.name,
+        method=str(event.get("httpMethod") or event["requestContext"].get("httpMethod")),
+        route=str(event["requestContext"].get("resourcePath")),
+        status=response.status,
+        took_ms=round((time.perf_counter() - began) * 1000),
+        error=fault or None,
+    )
+    return response
+
+
+def _refuse(allowed: tuple[str, ...], _services: Services, _request: Request) -> Response:
+    raise MethodNotAllowed(allowed)
+
+
+def _where(error: Exception) -> str:
+    """The kind of a bug and where it stands; its text may hold what the caller sent."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else "nowhere"
+    return f"{type(error).__name__} at {place}"

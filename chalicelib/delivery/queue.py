@@ -1,0 +1,115 @@
+"""The express lane on SQS: two queues, one for jobs and one for retries, and the messages they carry.
+
+A message is JSON of about 120 bytes and says only what is due, never what will be sent:
+`{"v": 1, "a": <account>, "j": <job> | "f": <firing>, "d": <due, Unix ms>, "r": <rev>}`. A worker that finds a version
+it does not know leaves the message to a newer one.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from chalicelib.ports import Depth, Due, FiringRef, Received
+from chalicelib.scheduling.errors import Unavailable
+from chalicelib.scheduling.job import JobRef, from_millis, to_millis
+
+VERSION = 1
+BATCH = 10
+LONGEST_DELAY = 900  # seconds; SQS refuses more
+
+
+class Sqs(Protocol):
+    """The two calls of an SQS client that are made here."""
+
+    def send_message_batch(self, **kwargs: Any) -> Mapping[str, Any]:  # noqa: ANN401 - the client's own signature
+        """Ten messages at most."""
+
+    def get_queue_attributes(self, **kwargs: Any) -> Mapping[str, Any]:  # noqa: ANN401 - the client's own signature
+        """What SQS estimates."""
+
+
+class SqsQueue:
+    """The Queue on SQS. `fair`: name each message's account as its group, so that no tenant waits for another's."""
+
+    def __init__(self, sqs: Sqs, *, jobs_url: str, retries_url: str, fair: bool) -> None:
+        self._sqs, self._jobs_url, self._retries_url, self._fair = sqs, jobs_url, retries_url, fair
+
+    def send(self, dues: Sequence[Due], *, now: datetime) -> Sequence[Due]:
+        """In batches of ten; a batch that got no answer counts as not taken: a double is harmless, a loss is not."""
+        left: list[Due] = []
+        for url, some in (
+            (self._jobs_url, [due for due in dues if isinstance(due.subject, JobRef)]),
+            (self._retries_url, [due for due in dues if isinstance(due.subject, FiringRef)]),
+        ):
+            for start in range(0, len(some), BATCH):
+                left += self._send_batch(url, some[start : start + BATCH], now)
+        return left
+
+    def depth(self) -> Depth:
+        """Of the jobs' queue: it decides whether messages are late."""
+        answer = self._ask(
+            "get_queue_attributes", QueueUrl=self._jobs_url, AttributeNames=["ApproximateNumberOfMessages"]
+        )
+        return Depth(visible=int(answer["Attributes"]["ApproximateNumberOfMessages"]))
+
+    def _send_batch(self, url: str, dues: Sequence[Due], now: datetime) -> Sequence[Due]:
+        entries = [self._entry(position, due, now) for position, due in enumerate(dues)]
+        try:
+            answer = self._ask("send_message_batch", QueueUrl=url, Entries=entries)
+        except Unavailable:
+            return dues
+        return [dues[int(failure["Id"])] for failure in answer.get("Failed", [])]
+
+    def _entry(self, position: int, due: Due, now: datetime) -> dict[str, Any]:
+        """Delays are whole seconds, rounded down: the worker waits for the rest."""
+        delay = min(max(int((due.due_at - now).total_seconds()), 0), LONGEST_DELAY)
+        entry = {"Id": str(position), "MessageBody": encode(due), "DelaySeconds": delay}
+        return entry | ({"MessageGroupId": due.subject.account_id} if self._fair else {})
+
+    def _ask(self, call: str, **kwargs: Any) -> Mapping[str, Any]:  # noqa: ANN401 - the client's own signature
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - a slow import, needed here only
+
+        try:
+            answer: Mapping[str, Any] = getattr(self._sqs, call)(**kwargs)
+        except (BotoCoreError, ClientError) as error:
+            raise Unavailable("the queue") from error
+        return answer
+
+
+def encode(due: Due) -> str:
+    """The body of a message."""
+    subject = due.subject
+    name = {"j": subject.job_id} if isinstance(subject, JobRef) else {"f": subject.firing_id}
+    return json.dumps({"v": VERSION, "a": subject.account_id, **name, "d": to_millis(due.due_at), "r": due.rev})
+
+
+def decode(body: str) -> Due | None:
+    """What a message's body says; None where it says nothing that is known here."""
+    try:
+        match json.loads(body):
+            case {"v": 1, "a": str(account), "j": str(job), "d": int(due), "r": int(rev)}:
+                return Due(subject=JobRef(account_id=account, job_id=job), due_at=from_millis(due), rev=rev)
+            case {"v": 1, "a": str(account), "f": str(firing), "d": int(due), "r": int(rev)}:
+                int(firing, 16)
+                return Due(subject=FiringRef(account_id=account, firing_id=firing), due_at=from_millis(due), rev=rev)
+    except (ValueError, OverflowError, OSError, RecursionError):
+        return None
+    return None
+
+
+def received(event: Mapping[str, Any]) -> Sequence[Received]:
+    """The messages of an SQS event, as Lambda passes it."""
+    return [
+        Received(
+            message_id=record["messageId"],
+            receives=int(record.get("attributes", {}).get("ApproximateReceiveCount", 1)),
+            due=decode(record["body"]),
+        )
+        for record in event["Records"]
+    ]
+
+
+def failures(message_ids: frozenset[str]) -> Mapping[str, Any]:
+    """A partial batch response: SQS keeps these, and deletes the rest of the batch."""
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in sorted(message_ids)]}

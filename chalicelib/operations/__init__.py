@@ -1,0 +1,1 @@
+"""What one may ask: use cases as plain functions of the services. They know ports, not adapters."""

@@ -1,0 +1,166 @@
+"""Claiming: from a message to a firing that is ours to send, or to what becomes of the message instead.
+
+Secrets are opened before the claim, so that while the key service is away nothing is claimed that could not be sent.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum, auto
+
+from chalicelib.operations.conclude import purge
+from chalicelib.operations.express import dispatch
+from chalicelib.operations.fire import Loaded, load
+from chalicelib.ports import Due, FiringRef, Received, Services
+from chalicelib.scheduling.claiming import Verdict, judge
+from chalicelib.scheduling.execution import Execution, ExecutionState
+from chalicelib.scheduling.job import Claim, Job, JobRef, JobState, firing_id
+
+EARLY = timedelta(seconds=5)  # a message that comes earlier than this goes back for the rest of its wait
+
+
+class Disposal(Enum):
+    """What becomes of a message that is not sent: out of the queue, or left there for its redelivery."""
+
+    DONE = auto()
+    LEFT = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shot:
+    """A firing that is ours to send. `execution` is its record so far, `claim` bears the due time of this attempt."""
+
+    job: Job
+    execution: Execution
+    claim: Claim
+    loaded: Loaded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finds:
+    """What the batched reads found for a batch."""
+
+    jobs: Mapping[JobRef, Job]
+    executions: Mapping[FiringRef, Execution]
+
+
+def read(services: Services, dues: Iterable[Due]) -> Finds:
+    """The jobs and executions that messages speak of, and the jobs of the executions."""
+    subjects = [due.subject for due in dues]
+    refs = [subject for subject in subjects if isinstance(subject, FiringRef)]
+    executions = services.firings.executions(refs) if refs else {}
+    job_refs = {subject for subject in subjects if isinstance(subject, JobRef)}
+    job_refs |= {execution.ref for execution in executions.values()}
+    return Finds(jobs=services.firings.jobs(job_refs) if job_refs else {}, executions=executions)
+
+
+def take(services: Services, finds: Finds, nonce: str, message: Received) -> Shot | Disposal:
+    """Claims one message's firing. A message that says nothing is left: after its last receipt it is parked."""
+    due, now = message.due, services.clock.now()
+    if due is None:
+        services.events.emit("poison", message=message.message_id, receives=message.receives)
+        return Disposal.LEFT
+    if due.due_at > now + EARLY:
+        return Disposal.LEFT if dispatch(services, [due], now=now) else Disposal.DONE
+    claim = Claim(message_id=message.message_id, nonce=nonce, due_at=due.due_at, claimed_at=now)
+    try:
+        if isinstance(due.subject, JobRef):
+            return _take_job(services, finds.jobs.get(due.subject), claim, rev=due.rev)
+        execution = finds.executions.get(due.subject)
+        return _take_retry(services, finds, execution, claim, rev=due.rev) if execution else Disposal.DONE
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost the rest of the batch its firing
+        services.events.emit("claim_failed", message=message.message_id, error=type(error).__name__, reason=str(error))
+        return Disposal.LEFT
+
+
+def _take_job(services: Services, job: Job | None, claim: Claim, *, rev: int) -> Shot | Disposal:
+    if job is None:
+        return Disposal.DONE
+    loaded = load(services, job.definition)
+    verdict = judge_job(services, job, claim, rev=rev)
+    if verdict is Verdict.CLAIM:
+        after = services.firings.claim_job(job.ref, job.standing.fired(claim), rev=rev)
+        if after is None:
+            return Disposal.DONE
+        job = Job(definition=job.definition, standing=after)
+        verdict = judge_job(services, job, claim, rev=rev)
+    ref = FiringRef(account_id=job.ref.account_id, firing_id=firing_id(job.ref, claim.due_at))
+    disposal = _resolve(
+        services, verdict, job.ref, claim, held=job.standing.claim, record=_recorded(services, ref, job)
+    )
+    if disposal:
+        return disposal
+    state = ExecutionState.WAITING
+    execution = Execution(firing_id=ref.firing_id, ref=job.ref, due_at=claim.due_at, state=state)
+    return Shot(job=job, execution=execution, claim=claim, loaded=loaded)
+
+
+def _take_retry(services: Services, finds: Finds, execution: Execution, claim: Claim, *, rev: int) -> Shot | Disposal:
+    ref = FiringRef(account_id=execution.ref.account_id, firing_id=execution.firing_id)
+    job = finds.jobs.get(execution.ref)
+    if job is None:
+        services.executions.cancel(execution)
+        return Disposal.DONE
+    loaded = load(services, job.definition)
+    verdict = judge_retry(services, execution, claim, rev=rev)
+    if verdict is Verdict.CLAIM:
+        after = services.firings.claim_retry(ref, claim, rev=rev)
+        if after is None:
+            return Disposal.DONE
+        execution = after
+        verdict = judge_retry(services, execution, claim, rev=rev)
+    disposal = _resolve(services, verdict, ref, claim, held=execution.claim, record=lambda: False)
+    return disposal or Shot(job=job, execution=execution, claim=claim, loaded=loaded)
+
+
+def judge_job(services: Services, job: Job, claim: Claim, *, rev: int) -> Verdict:
+    """What to do with a message about a job."""
+    standing = job.standing
+    current = standing.rev == rev
+    stands = current and standing.state is JobState.ACTIVE and standing.due_at == claim.due_at
+    return judge(claim, stands=stands, current=current, held=standing.claim, lease=services.rules.lease)
+
+
+def judge_retry(services: Services, execution: Execution, claim: Claim, *, rev: int) -> Verdict:
+    """What to do with a message about an execution that waits for its next attempt."""
+    current = execution.rev == rev and execution.state is ExecutionState.WAITING
+    stands = current and execution.retry_at == claim.due_at
+    return judge(claim, stands=stands, current=current, held=execution.claim, lease=services.rules.lease)
+
+
+def _resolve(
+    services: Services,
+    verdict: Verdict,
+    subject: JobRef | FiringRef,
+    claim: Claim,
+    *,
+    held: Claim | None,
+    record: Callable[[], bool],
+) -> Disposal | None:
+    """None where the firing is ours. Only a long-lost claim asks for the record, so the usual path pays no read."""
+    match verdict:
+        case Verdict.HELD:
+            return None
+        case Verdict.TAKE_OVER if held:
+            if record():
+                return Disposal.DONE
+            return None if services.firings.take_over(subject, claim, dead=held) else Disposal.LEFT
+        case Verdict.CHECK:
+            if record():
+                return Disposal.DONE
+            return Disposal.LEFT if claim.claimed_at < claim.due_at + services.rules.lease else None
+        case Verdict.DROP:
+            return Disposal.DONE
+    return Disposal.LEFT
+
+
+def _recorded(services: Services, ref: FiringRef, job: Job) -> Callable[[], bool]:
+    """Whether the firing's record is there; what its worker had no time to clear away is cleared now."""
+
+    def recorded() -> bool:
+        execution = services.executions.get(ref)
+        if execution:
+            purge(services, job, execution)
+        return execution is not None
+
+    return recorded

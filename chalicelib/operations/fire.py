@@ -1,0 +1,104 @@
+"""One attempt: what goes with it is made ready before the claim, then sent at its time."""
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from chalicelib.ports import Services
+from chalicelib.scheduling.account import Account
+from chalicelib.scheduling.errors import Tampered
+from chalicelib.scheduling.execution import Outcome, OutcomeKind
+from chalicelib.scheduling.job import Definition, JobRef
+from chalicelib.scheduling.secret import Sealed, Secret
+from chalicelib.scheduling.target import AwsKeys, Callback, Topic, Webhook
+
+CALLBACK_TIMEOUT = timedelta(seconds=15)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """The secrets of one attempt in the clear: what signs it, what publishes it; or why they cannot be read."""
+
+    secret: Secret | None = None
+    keys: AwsKeys | None = None
+    unreadable: str = ""
+
+
+def load(services: Services, definition: Definition) -> Loaded:
+    """Opens a job's secrets. Raises Unavailable while the key service is away and the account's key is not cached."""
+    account = services.accounts.account(definition.ref.account_id)
+    if account is None:
+        return Loaded(unreadable="the account is gone")
+    try:
+        match definition.target:
+            case Topic(keys=Sealed() as sealed):
+                opened = services.vault.open(account, keys_place(definition.ref), sealed)
+                return Loaded(keys=unpacked(opened), secret=_signing_secret(services, account, definition))
+            case _:
+                return Loaded(secret=_signing_secret(services, account, definition))
+    except Tampered as error:
+        services.events.emit("tampered", account=account.account_id, job=definition.ref.job_id, reason=str(error))
+        return Loaded(unreadable="its secrets cannot be read")
+
+
+def fire(services: Services, definition: Definition, loaded: Loaded, *, firing_id: str, sent_at: datetime) -> Outcome:
+    """Sends one attempt. The firing's id goes with it, the same at every attempt."""
+    if loaded.unreadable:
+        return Outcome(kind=OutcomeKind.UNREADABLE, took=timedelta(0), detail=loaded.unreadable)
+    match definition.target:
+        case Webhook() as webhook:
+            return services.webhooks.send(webhook, message_id=firing_id, timestamp=sent_at, secret=loaded.secret)
+        case Topic() as topic if loaded.keys:
+            return services.topics.publish(topic, loaded.keys)
+    return Outcome(kind=OutcomeKind.UNREADABLE, took=timedelta(0), detail="the job has no keys to publish with")
+
+
+def call_back(services: Services, callback: Callback, loaded: Loaded, *, firing_id: str, delivered: bool) -> Outcome:
+    """Posts how it ended, once; redirects are not followed. Source: seeds/001 "Callbacks"."""
+    webhook = Webhook(
+        url=callback.url,
+        body=callback.delivered if delivered else callback.failed,
+        content_type=callback.content_type,
+        timeout=CALLBACK_TIMEOUT,
+        signing=callback.signing,
+    )
+    now, message_id = services.clock.now(), f"{firing_id}-callback"
+    return services.webhooks.send(webhook, message_id=message_id, timestamp=now, secret=loaded.secret)
+
+
+def sealed(services: Services, account: Account, definition: Definition) -> Definition:
+    """The definition with its target's keys encrypted for this job."""
+    match definition.target:
+        case Topic(keys=AwsKeys() as keys) as topic:
+            box = services.vault.seal(account, keys_place(definition.ref), packed(keys))
+            return replace(definition, target=replace(topic, keys=box))
+    return definition
+
+
+def keys_place(ref: JobRef) -> str:
+    """Where a job's AWS keys are kept: what their ciphertext is bound to."""
+    return f"job/{ref.job_id}/keys"
+
+
+def secret_place(key: str) -> str:
+    """Where an API key's secret is kept: what its ciphertext is bound to."""
+    return f"key/{key}/secret"
+
+
+def packed(keys: AwsKeys) -> Secret:
+    """Both halves of a pair of AWS keys as one secret."""
+    return Secret(json.dumps([keys.access_key_id, keys.secret_access_key.reveal()]))
+
+
+def unpacked(secret: Secret) -> AwsKeys:
+    """The pair of AWS keys in one secret."""
+    access_key_id, secret_access_key = json.loads(secret.reveal())
+    return AwsKeys(access_key_id=access_key_id, secret_access_key=Secret(secret_access_key))
+
+
+def _signing_secret(services: Services, account: Account, definition: Definition) -> Secret | None:
+    """The secret of the key that made the job, as it is now; None once that key is gone."""
+    key = services.accounts.key(definition.key)
+    if key is None or key.account_id != account.account_id:
+        return None
+    return services.vault.open(account, secret_place(key.key), key.secret)

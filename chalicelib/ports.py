@@ -1,0 +1,235 @@
+"""What the operations need from the world, one small Protocol for each need, and the values that cross it.
+
+An adapter never raises for losing a race: that is a return value. It raises `Unavailable` when the service behind it
+does not answer, and then nothing was changed, or the same call again is safe.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from chalicelib.scheduling.account import Account, ApiKey
+from chalicelib.scheduling.address import PUBLIC_ONLY, AddressPolicy
+from chalicelib.scheduling.audit import AuditEntry
+from chalicelib.scheduling.execution import Execution, Outcome
+from chalicelib.scheduling.job import Claim, Job, JobRef, Standing
+from chalicelib.scheduling.secret import Sealed, Secret
+from chalicelib.scheduling.target import AwsKeys, Topic, Webhook
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FiringRef:
+    """The only name of an execution."""
+
+    account_id: str
+    firing_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """One entry of the next-fire index, and all that a message says: what is due, when, and under which revision."""
+
+    subject: JobRef | FiringRef
+    due_at: datetime
+    rev: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """A message as it came: `due` is None when its body says nothing. `receives` counts this receipt."""
+
+    message_id: str
+    receives: int
+    due: Due | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Depth:
+    """How many messages a queue holds that could be received now, as SQS estimates it."""
+
+    visible: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watermarks:
+    """How far the ticks have read: all that stood in a shard before its mark was sent when the mark was set.
+
+    `swept` is the minute up to which the overdue sweep has looked; `backlog` and `sent` are what the last tick saw.
+    """
+
+    marks: Mapping[int, datetime]
+    swept: datetime | None = None
+    backlog: int | None = None
+    sent: int = 0
+    version: int = 0
+
+
+class Clock(Protocol):
+    """The time. Aware UTC, to the millisecond: what is stored reads back as it was."""
+
+    def now(self) -> datetime: ...
+
+    def sleep_until(self, moment: datetime) -> None: ...
+
+
+class AccountStore(Protocol):
+    """Accounts and their API keys."""
+
+    def add(self, account: Account, key: ApiKey) -> None:
+        """Both or neither. Raises Taken when another account has the e-mail address."""
+
+    def account(self, account_id: str) -> Account | None: ...
+
+    def key(self, key: str) -> ApiKey | None: ...
+
+
+class JobStore(Protocol):
+    """Jobs under their account."""
+
+    def add(self, job: Job) -> None:
+        """Raises Taken when the id is in use."""
+
+    def get(self, ref: JobRef) -> Job | None: ...
+
+    def list(self, account_id: str, dialect: str) -> Sequence[Job]:
+        """In order of creation."""
+
+    def count(self, account_id: str, dialect: str) -> int: ...
+
+    def replace(self, job: Job, *, before: Job) -> bool:
+        """Puts `job` where `before` stands; False: somebody changed it since, or fired it."""
+
+    def remove(self, job: Job) -> bool:
+        """Removes the job and its place in the index; False: it was gone already."""
+
+
+class FiringStore(Protocol):
+    """What the worker reads and writes, a batch at a time."""
+
+    def jobs(self, refs: Iterable[JobRef]) -> Mapping[JobRef, Job]:
+        """Those that exist, read consistently."""
+
+    def executions(self, refs: Iterable[FiringRef]) -> Mapping[FiringRef, Execution]:
+        """Those that exist, read consistently."""
+
+    def claim_job(self, ref: JobRef, after: Standing, *, rev: int) -> Standing | None:
+        """Writes the standing after a claim where the job is active and due as claimed, and returns it as written.
+
+        A lost reply is no lost claim: where the claim found there is the one being written, it is ours. Otherwise
+        returns the standing that stands there instead, or None where the job is gone.
+        """
+
+    def claim_retry(self, ref: FiringRef, claim: Claim, *, rev: int) -> Execution | None:
+        """The same for an execution that waits for its next attempt."""
+
+    def take_over(self, subject: JobRef | FiringRef, claim: Claim, *, dead: Claim) -> bool:
+        """Makes `claim` the holder where `dead` still is."""
+
+    def record(self, executions: Sequence[Execution]) -> Sequence[Execution]:
+        """Writes them and returns those that could not be written."""
+
+
+class ExecutionStore(Protocol):
+    """The history, read."""
+
+    def get(self, ref: FiringRef) -> Execution | None: ...
+
+    def between(self, account_id: str, start: datetime, end: datetime) -> Sequence[Execution]:
+        """Due in [start, end], by due time."""
+
+    def of_job(self, ref: JobRef, *, limit: int) -> Sequence[Execution]:
+        """The latest first; a moment behind what was recorded."""
+
+    def cancel(self, execution: Execution) -> bool:
+        """Takes a waiting execution out of the index; False: an attempt has begun since."""
+
+
+class NextFires(Protocol):
+    """The next-fire index and how far it was read."""
+
+    def due(self, shard: int, *, since: datetime, until: datetime) -> Iterator[Sequence[Due]]:
+        """The entries of one shard in [since, until), by due time, a page at a time."""
+
+    def shards(self) -> range: ...
+
+    def watermarks(self) -> Watermarks: ...
+
+    def advance(self, marks: Watermarks) -> bool:
+        """Writes them where their version is still the stored one; False: another tick was there."""
+
+
+class AuditLog(Protocol):
+    """Who changed what."""
+
+    def add(self, entry: AuditEntry) -> None: ...
+
+    def between(self, account_id: str, start: datetime, end: datetime) -> Sequence[AuditEntry]: ...
+
+
+class Queue(Protocol):
+    """The express lane. Retries travel apart, so that failing receivers do not hold up healthy ones."""
+
+    def send(self, dues: Sequence[Due], *, now: datetime) -> Sequence[Due]:
+        """Sends one message for each, to arrive in the second of its due time; returns those that were not taken."""
+
+    def depth(self) -> Depth: ...
+
+
+class Vault(Protocol):
+    """Secrets under their account's data key. A place binds a ciphertext to where it is kept."""
+
+    def new_data_key(self, account_id: str) -> bytes:
+        """A fresh data key, wrapped for storage."""
+
+    def seal(self, account: Account, place: str, secret: Secret) -> Sealed: ...
+
+    def open(self, account: Account, place: str, sealed: Sealed) -> Secret:
+        """Raises Tampered where the ciphertext was not sealed for this account and place."""
+
+
+class WebhookSender(Protocol):
+    """Makes one HTTP call within one deadline. Never raises for what the network or the receiver does."""
+
+    def send(self, webhook: Webhook, *, message_id: str, timestamp: datetime, secret: Secret | None) -> Outcome: ...
+
+
+class TopicPublisher(Protocol):
+    """Publishes one SNS message with the job's own keys."""
+
+    def publish(self, topic: Topic, keys: AwsKeys) -> Outcome: ...
+
+
+class Events(Protocol):
+    """What the operator sees: one event for each thing that happened, with ids and numbers, never a secret."""
+
+    def emit(self, event: str, **facts: str | float | None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Numbers an operator may set. `lease`: after this a claim's worker is dead for certain; at least its time-out."""
+
+    retention: timedelta = timedelta(days=30)
+    lease: timedelta = timedelta(seconds=60)
+    jobs_per_account: int | None = None
+    addresses: AddressPolicy = PUBLIC_ONLY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Every port, filled: what an operation is given."""
+
+    clock: Clock
+    accounts: AccountStore
+    jobs: JobStore
+    firings: FiringStore
+    executions: ExecutionStore
+    next_fires: NextFires
+    audit: AuditLog
+    queue: Queue
+    vault: Vault
+    webhooks: WebhookSender
+    topics: TopicPublisher
+    events: Events
+    rules: Rules = Rules()

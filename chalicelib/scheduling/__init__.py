@@ -1,0 +1,1 @@
+"""What a job is: pure values and decisions. No dicts from outside, no HTTP, no AWS, no clock."""

@@ -1,0 +1,376 @@
+"""Domain values to items and back. Times are Unix milliseconds, durations milliseconds; alternatives carry a `kind`.
+
+Keys of the jobs table. Every hash key opens with the account's id, so no tenant can say another's key:
+
+    standing    <account>#<job>                 standing        in the index next-fire while active
+    definition  <account>#<job>                 definition
+    listing     <account>#jobs                  <dialect>#<created>#<job>
+    execution   <account>#executions#<bucket>   <firing id>     in next-fire while waiting; in by-job by `job`
+    audit       <account>#audit                 <created>#<random>
+    watermarks  #watermarks                     <group>
+
+A firing id opens with its due time, so the executions of an account read in order of time; the buckets spread one
+account's writes over several partitions.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+from chalicelib.scheduling.audit import AuditEntry, AuditEvent
+from chalicelib.scheduling.execution import Attempt, Execution, ExecutionState, Outcome, OutcomeKind
+from chalicelib.scheduling.job import (
+    Claim,
+    Definition,
+    Ending,
+    JobRef,
+    JobState,
+    Standing,
+    due_of,
+    from_millis,
+    to_millis,
+)
+from chalicelib.scheduling.retry import Misfire, RetryPolicy
+from chalicelib.scheduling.schedule import Cron, Every, Once, Schedule
+from chalicelib.scheduling.secret import Sealed
+from chalicelib.scheduling.target import Callback, Signing, Target, Topic, Webhook
+from chalicelib.storage.tables import Item, Key
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+BUCKETS = 4
+MILLISECOND = timedelta(milliseconds=1)
+
+
+def job_hash(ref: JobRef) -> str:
+    """The hash key of a job's own items; also its name in the by-job index."""
+    return f"{ref.account_id}#{ref.job_id}"
+
+
+def standing_key(ref: JobRef) -> Key:
+    """Where a job's standing is."""
+    return job_hash(ref), "standing"
+
+
+def definition_key(ref: JobRef) -> Key:
+    """Where a job's definition is."""
+    return job_hash(ref), "definition"
+
+
+def listing_hash(account_id: str) -> str:
+    """The hash key of the list of an account's jobs."""
+    return f"{account_id}#jobs"
+
+
+def listing_key(definition: Definition) -> Key:
+    """Where a job stands in its account's list."""
+    created = f"{to_millis(definition.created_at):013d}"
+    return listing_hash(definition.ref.account_id), f"{definition.dialect}#{created}#{definition.ref.job_id}"
+
+
+def execution_hashes(account_id: str) -> list[str]:
+    """The hash keys that hold an account's executions."""
+    return [f"{account_id}#executions#{bucket}" for bucket in range(BUCKETS)]
+
+
+def execution_key(account_id: str, firing_id: str) -> Key:
+    """Where an execution is: the last hex digit of a firing id tells its bucket."""
+    return execution_hashes(account_id)[int(firing_id[-1], 16) % BUCKETS], firing_id
+
+
+def standing_item(ref: JobRef, standing: Standing, *, shard: int, expires_at: datetime | None) -> Item:
+    """The small item that every firing rewrites. Out of the index: no `shard`, no `due_at`."""
+    pk, sk = standing_key(ref)
+    return {
+        "pk": pk,
+        "sk": sk,
+        "shard": shard if standing.due_at else None,
+        "due_at": optional(to_millis, standing.due_at),
+        "rev": standing.rev,
+        "state": standing.state.value,
+        "schedule": schedule_map(standing.schedule),
+        "misfire": standing.misfire.value,
+        "claim": optional(claim_map, standing.claim),
+        "expires_at": optional(to_seconds, expires_at),
+    }
+
+
+def standing_of(item: Mapping[str, Any]) -> Standing:
+    """The standing in an item."""
+    return Standing(
+        schedule=schedule_of(item["schedule"]),
+        misfire=Misfire(item["misfire"]),
+        state=JobState(item["state"]),
+        rev=item["rev"],
+        due_at=optional(from_millis, item.get("due_at")),
+        claim=optional(claim_of, item.get("claim")),
+    )
+
+
+def claim_map(claim: Claim) -> Item:
+    """A claim, in a standing or an execution."""
+    return {
+        "message": claim.message_id,
+        "nonce": claim.nonce,
+        "due_at": to_millis(claim.due_at),
+        "at": to_millis(claim.claimed_at),
+    }
+
+
+def claim_of(item: Mapping[str, Any]) -> Claim:
+    """The claim in a map."""
+    return Claim(
+        message_id=item["message"],
+        nonce=item["nonce"],
+        due_at=from_millis(item["due_at"]),
+        claimed_at=from_millis(item["at"]),
+    )
+
+
+def schedule_map(schedule: Schedule) -> Item:
+    """A schedule by its kind."""
+    match schedule:
+        case Once(at=at):
+            return {"kind": "once", "at": to_millis(at)}
+        case Every(start=start, period=period):
+            return {"kind": "every", "start": to_millis(start), "period": period // MILLISECOND}
+        case Cron(expression=expression, zone=zone):
+            return {"kind": "cron", "expression": expression, "zone": zone}
+
+
+def schedule_of(item: Mapping[str, Any]) -> Schedule:
+    """The schedule in a map."""
+    match item["kind"]:
+        case "once":
+            return Once(at=from_millis(item["at"]))
+        case "every":
+            return Every(start=from_millis(item["start"]), period=item["period"] * MILLISECOND)
+        case "cron":
+            return Cron(expression=item["expression"], zone=item["zone"])
+    raise ValueError(f"unknown schedule {item['kind']}")
+
+
+def definition_item(definition: Definition, *, expires_at: datetime | None) -> Item:
+    """What was asked."""
+    pk, sk = definition_key(definition.ref)
+    return {
+        "pk": pk,
+        "sk": sk,
+        "account": definition.ref.account_id,
+        "job_id": definition.ref.job_id,
+        "dialect": definition.dialect,
+        "key": definition.key,
+        "name": definition.name,
+        "target": target_map(definition.target),
+        "created_at": to_millis(definition.created_at),
+        "retry": [wait // MILLISECOND for wait in definition.retry.waits],
+        "ending": definition.ending.value,
+        "callback": optional(callback_map, definition.callback),
+        "echo": dict(definition.echo),
+        "expires_at": optional(to_seconds, expires_at),
+    }
+
+
+def definition_of(item: Mapping[str, Any]) -> Definition:
+    """The definition in an item."""
+    return Definition(
+        ref=JobRef(account_id=item["account"], job_id=item["job_id"]),
+        dialect=item["dialect"],
+        key=item["key"],
+        name=item["name"],
+        target=target_of(item["target"]),
+        created_at=from_millis(item["created_at"]),
+        retry=RetryPolicy(waits=tuple(wait * MILLISECOND for wait in item["retry"])),
+        ending=Ending(item["ending"]),
+        callback=optional(callback_of, item.get("callback")),
+        echo=item["echo"],
+    )
+
+
+def target_map(target: Target) -> Item:
+    """A target by its kind; a topic's keys must be sealed by now."""
+    match target:
+        case Webhook():
+            return {
+                "kind": "webhook",
+                "url": target.url,
+                "method": target.method,
+                "headers": [list(pair) for pair in target.headers],
+                "body": target.body,
+                "content_type": target.content_type,
+                "redirects": target.redirects,
+                "timeout": target.timeout // MILLISECOND,
+                "signing": target.signing.value,
+            }
+        case Topic(keys=Sealed(ciphertext=ciphertext)):
+            return {
+                "kind": "topic",
+                "arn": target.arn,
+                "region": target.region,
+                "message": target.message,
+                "keys": ciphertext,
+            }
+        case Topic():
+            raise TypeError("a topic's keys are sealed before they are stored")
+
+
+def target_of(item: Mapping[str, Any]) -> Target:
+    """The target in a map."""
+    match item["kind"]:
+        case "webhook":
+            return Webhook(
+                url=item["url"],
+                method=item["method"],
+                headers=tuple((name, value) for name, value in item["headers"]),
+                body=item["body"],
+                content_type=item["content_type"],
+                redirects=item["redirects"],
+                timeout=item["timeout"] * MILLISECOND,
+                signing=Signing(item["signing"]),
+            )
+        case "topic":
+            return Topic(
+                arn=item["arn"], region=item["region"], message=item["message"], keys=Sealed(ciphertext=item["keys"])
+            )
+    raise ValueError(f"unknown target {item['kind']}")
+
+
+def callback_map(callback: Callback) -> Item:
+    """A callback."""
+    return {
+        "url": callback.url,
+        "delivered": callback.delivered,
+        "failed": callback.failed,
+        "content_type": callback.content_type,
+        "signing": callback.signing.value,
+    }
+
+
+def callback_of(item: Mapping[str, Any]) -> Callback:
+    """The callback in a map."""
+    return Callback(
+        url=item["url"],
+        delivered=item["delivered"],
+        failed=item["failed"],
+        content_type=item["content_type"],
+        signing=Signing(item["signing"]),
+    )
+
+
+def execution_item(execution: Execution, *, shard: int, by_job: bool, expires_at: datetime) -> Item:
+    """The record of a firing; in the next-fire index only while it waits for a retry."""
+    pk, sk = execution_key(execution.ref.account_id, execution.firing_id)
+    return {
+        "pk": pk,
+        "sk": sk,
+        "job": job_hash(execution.ref) if by_job else None,
+        "account": execution.ref.account_id,
+        "job_id": execution.ref.job_id,
+        "state": execution.state.value,
+        "attempts": [attempt_map(attempt) for attempt in execution.attempts],
+        "shard": shard if execution.retry_at else None,
+        "due_at": optional(to_millis, execution.retry_at),
+        "rev": execution.rev,
+        "claim": optional(claim_map, execution.claim),
+        "reason": execution.reason,
+        "callback": optional(outcome_map, execution.callback),
+        "expires_at": to_seconds(expires_at),
+    }
+
+
+def execution_of(item: Mapping[str, Any]) -> Execution:
+    """The execution in an item."""
+    return Execution(
+        firing_id=item["sk"],
+        ref=JobRef(account_id=item["account"], job_id=item["job_id"]),
+        due_at=due_of(item["sk"]),
+        state=ExecutionState(item["state"]),
+        attempts=tuple(attempt_of(entry) for entry in item["attempts"]),
+        retry_at=optional(from_millis, item.get("due_at")),
+        rev=item["rev"],
+        claim=optional(claim_of, item.get("claim")),
+        reason=item["reason"],
+        callback=optional(outcome_of, item.get("callback")),
+    )
+
+
+def attempt_map(attempt: Attempt) -> Item:
+    """An attempt with its four times."""
+    return {
+        "due": to_millis(attempt.due_at),
+        "claimed": to_millis(attempt.claimed_at),
+        "sent": to_millis(attempt.sent_at),
+        "answered": to_millis(attempt.answered_at),
+        "outcome": outcome_map(attempt.outcome),
+    }
+
+
+def attempt_of(item: Mapping[str, Any]) -> Attempt:
+    """The attempt in a map."""
+    return Attempt(
+        due_at=from_millis(item["due"]),
+        claimed_at=from_millis(item["claimed"]),
+        sent_at=from_millis(item["sent"]),
+        answered_at=from_millis(item["answered"]),
+        outcome=outcome_of(item["outcome"]),
+    )
+
+
+def outcome_map(outcome: Outcome) -> Item:
+    """An outcome; durations to the millisecond."""
+    return {
+        "kind": outcome.kind.value,
+        "took": outcome.took // MILLISECOND,
+        "status": outcome.status,
+        "detail": outcome.detail or None,
+        "body": outcome.body or None,
+    }
+
+
+def outcome_of(item: Mapping[str, Any]) -> Outcome:
+    """The outcome in a map."""
+    return Outcome(
+        kind=OutcomeKind(item["kind"]),
+        took=item["took"] * MILLISECOND,
+        status=item.get("status"),
+        detail=item.get("detail", ""),
+        body=item.get("body", b""),
+    )
+
+
+def audit_item(entry: AuditEntry, *, unique: str, expires_at: datetime) -> Item:
+    """An audit entry; `unique` tells apart what happened in the same millisecond."""
+    return {
+        "pk": f"{entry.account_id}#audit",
+        "sk": f"{to_millis(entry.created_at):013d}#{unique}",
+        "job_id": entry.job_id,
+        "job_name": entry.job_name,
+        "event": entry.event.value,
+        "user": entry.user,
+        "description": entry.description,
+        "expires_at": to_seconds(expires_at),
+    }
+
+
+def audit_of(item: Mapping[str, Any]) -> AuditEntry:
+    """The audit entry in an item."""
+    return AuditEntry(
+        account_id=item["pk"].removesuffix("#audit"),
+        job_id=item["job_id"],
+        job_name=item["job_name"],
+        event=AuditEvent(item["event"]),
+        user=item["user"],
+        description=item["description"],
+        created_at=from_millis(int(item["sk"].partition("#")[0])),
+    )
+
+
+def optional(convert: Callable[[T], U], value: T | None) -> U | None:
+    """A conversion that passes None through."""
+    return None if value is None else convert(value)
+
+
+def to_seconds(moment: datetime) -> int:
+    """Unix seconds, as TTL takes them."""
+    return int(moment.astimezone(UTC).timestamp())

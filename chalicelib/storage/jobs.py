@@ -1,0 +1,185 @@
+"""Jobs and the next-fire index in the jobs table.
+
+A job is three items, written in one transaction: its standing, its definition, and its line in the account's list. The
+standing alone stands in the index `next-fire` (sparse: hash `shard`, range `due_at`, projecting the keys and `rev`),
+together with executions that wait for a retry. The keys are in codec.py.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from chalicelib.ports import Due, FiringRef, Watermarks
+from chalicelib.scheduling.errors import Taken
+from chalicelib.scheduling.job import Ending, Job, JobRef, from_millis, to_millis
+from chalicelib.scheduling.schedule import Once
+from chalicelib.storage.codec import (
+    definition_item,
+    definition_key,
+    definition_of,
+    listing_hash,
+    listing_key,
+    optional,
+    standing_item,
+    standing_key,
+    standing_of,
+)
+from chalicelib.storage.tables import ABSENT, PRESENT, Item, Refused, Table, equals
+
+NEXT_FIRE = ("next-fire", "shard", "due_at")
+WATERMARKS = ("#watermarks", "all")
+
+
+def shard_of(ref: JobRef, shards: int) -> int:
+    """The shard a job's next firing stands in: even, and stable while the number of shards is."""
+    digest = hashlib.sha256(f"{ref.account_id}/{ref.job_id}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") % shards
+
+
+class DynamoJobs:
+    """The JobStore on DynamoDB. `shards`: over how many the index is spread for what is written from now on."""
+
+    def __init__(self, table: Table, *, shards: int, retention: timedelta) -> None:
+        self._table, self._shards, self._retention = table, shards, retention
+
+    def add(self, job: Job) -> None:
+        """Standing, definition and listing: all or none. Raises Taken."""
+        pk, sk = listing_key(job.definition)
+        listed = {"pk": pk, "sk": sk, "expires_at": self._definition_item(job)["expires_at"]}
+        items = (self._standing_item(job), self._definition_item(job), {k: v for k, v in listed.items() if v})
+        try:
+            self._table.transact(*(self._table.putting(item, condition=ABSENT) for item in items))
+        except Refused:
+            raise Taken("id") from None
+
+    def get(self, ref: JobRef) -> Job | None:
+        """Both items, read consistently."""
+        return jobs_in(self._table.batch_get([standing_key(ref), definition_key(ref)])).get(ref)
+
+    def list(self, account_id: str, dialect: str) -> Sequence[Job]:
+        """In order of creation."""
+        refs = [
+            JobRef(account_id=account_id, job_id=item["sk"].split("#")[2])
+            for page in self._table.query(listing_hash(account_id), prefix=f"{dialect}#")
+            for item in page
+        ]
+        found = jobs_in(self._table.batch_get(key for ref in refs for key in (standing_key(ref), definition_key(ref))))
+        return [found[ref] for ref in refs if ref in found]
+
+    def count(self, account_id: str, dialect: str) -> int:
+        """By the account's list: no job is read."""
+        return self._table.count(listing_hash(account_id), prefix=f"{dialect}#")
+
+    def replace(self, job: Job, *, before: Job) -> bool:
+        """Where the standing has the revision and due time of `before`: an edit that loses to a firing tries again."""
+        condition = PRESENT & equals("rev", before.standing.rev)
+        if before.standing.due_at:
+            condition &= equals("due_at", to_millis(before.standing.due_at))
+        changes = [self._table.putting(self._definition_item(job), condition=PRESENT)]
+        if job.standing != before.standing:
+            changes.append(self._table.putting(self._standing_item(job), condition=condition))
+        try:
+            self._table.transact(*changes)
+        except Refused:
+            return False
+        return True
+
+    def remove(self, job: Job) -> bool:
+        """All three items: gone from the list and from the index at once."""
+        keys = (standing_key(job.ref), definition_key(job.ref), listing_key(job.definition))
+        try:
+            first, *others = keys
+            self._table.transact(
+                self._table.deleting(first, condition=PRESENT), *(self._table.deleting(key) for key in others)
+            )
+        except Refused:
+            return False
+        return True
+
+    def _standing_item(self, job: Job) -> Item:
+        shard = shard_of(job.ref, self._shards)
+        return standing_item(job.ref, job.standing, shard=shard, expires_at=self._expiry(job))
+
+    def _definition_item(self, job: Job) -> Item:
+        return definition_item(job.definition, expires_at=self._expiry(job))
+
+    def _expiry(self, job: Job) -> datetime | None:
+        """Known when it is written: only what fires once may expire, a retention after its time."""
+        match job.definition.ending, job.standing.schedule:
+            case Ending.EXPIRE, Once(at=at):
+                return max(at, job.definition.created_at) + self._retention
+        return None
+
+
+class DynamoNextFires:
+    """The next-fire index and its watermarks."""
+
+    def __init__(self, table: Table, *, shards: int) -> None:
+        self._table, self._shards = table, shards
+
+    def shards(self) -> range:
+        """Every shard that may hold an entry."""
+        return range(self._shards)
+
+    def due(self, shard: int, *, since: datetime, until: datetime) -> Iterator[Sequence[Due]]:
+        """The entries of one shard in [since, until), a page at a time."""
+        between = (to_millis(since), to_millis(until) - 1)
+        if between[0] > between[1]:
+            return
+        for page in self._table.query(shard, index=NEXT_FIRE, between=between):
+            yield [_due_of(item) for item in page]
+
+    def watermarks(self) -> Watermarks:
+        """As stored; where nothing was stored yet, none."""
+        item = self._table.get(WATERMARKS)
+        if item is None:
+            return Watermarks(marks={})
+        return Watermarks(
+            marks={int(shard): from_millis(mark) for shard, mark in item["marks"].items()},
+            swept=optional(from_millis, item.get("swept")),
+            backlog=item.get("backlog"),
+            sent=item["sent"],
+            version=item["version"],
+        )
+
+    def advance(self, marks: Watermarks) -> bool:
+        """One write for all shards, where the version is still the one that was read."""
+        pk, sk = WATERMARKS
+        item = {
+            "pk": pk,
+            "sk": sk,
+            "marks": {str(shard): to_millis(mark) for shard, mark in marks.marks.items()},
+            "swept": optional(to_millis, marks.swept),
+            "backlog": marks.backlog,
+            "sent": marks.sent,
+            "version": marks.version + 1,
+        }
+        try:
+            self._table.put(item, condition=ABSENT if marks.version == 0 else equals("version", marks.version))
+        except Refused:
+            return False
+        return True
+
+
+def jobs_in(items: Sequence[Item]) -> dict[JobRef, Job]:
+    """The jobs among items: those whose two halves are there."""
+    halves: dict[str, dict[str, Item]] = {}
+    for item in items:
+        halves.setdefault(item["pk"], {})[item["sk"]] = item
+    return {job.ref: job for job in (_job(half) for half in halves.values()) if job}
+
+
+def _job(half: dict[str, Item]) -> Job | None:
+    if len(half) < len(("standing", "definition")):
+        return None
+    return Job(definition=definition_of(half["definition"]), standing=standing_of(half["standing"]))
+
+
+def _due_of(item: Item) -> Due:
+    account_id, _, rest = item["pk"].partition("#")
+    subject: JobRef | FiringRef = (
+        JobRef(account_id=account_id, job_id=rest)
+        if item["sk"] == "standing"
+        else FiringRef(account_id=account_id, firing_id=item["sk"])
+    )
+    return Due(subject=subject, due_at=from_millis(item["due_at"]), rev=item["rev"])

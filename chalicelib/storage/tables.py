@@ -1,0 +1,279 @@
+"""One DynamoDB table through pynamodb's connection: raw items in and out, our errors, and a meter.
+
+pynamodb's models are left out on purpose: they cost twice the CPU of its connection on every page and claim, and a
+claim must see the old item when its condition fails, which the models hide. Its connection gives us the client, its
+retries and the expressions. Time-outs are short (1 s, 2 s, 2 retries): pynamodb's own could hold a caller for minutes.
+
+An item is a dict of plain values: str, int, bytes, bool, dict, list. None stands for "not there" and is not written.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from botocore.exceptions import BotoCoreError
+from pynamodb.connection.base import Connection, MetaTable
+from pynamodb.exceptions import PynamoDBException, VerboseClientError
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.operand import Path
+from pynamodb.expressions.update import Action
+
+from chalicelib.scheduling.errors import Unavailable
+
+Item = dict[str, Any]
+Key = tuple[str, str]
+
+GET_LIMIT, PUT_LIMIT = 100, 25
+ROUNDS = 5  # how often what DynamoDB left unprocessed is sent again
+
+
+class Refused(Exception):
+    """A condition did not hold. `old` is the item that stood there, None where there was none."""
+
+    def __init__(self, old: Item | None) -> None:
+        super().__init__("condition not met")
+        self.old = old
+
+
+def connect(region: str, *, endpoint: str | None = None, credentials: tuple[str, str] | None = None) -> Connection:
+    """A connection with our time-outs. `credentials`: access key id and secret, else what the environment has."""
+    access, secret = credentials or (None, None)
+    return Connection(
+        region=region,
+        host=endpoint,
+        connect_timeout_seconds=1,
+        read_timeout_seconds=2,
+        max_retry_attempts=2,
+        max_pool_connections=32,
+        aws_access_key_id=access,
+        aws_secret_access_key=secret,
+    )
+
+
+class Table:
+    """A table with the keys `pk` and `sk`. `units` counts the capacity consumed, by operation."""
+
+    def __init__(self, connection: Connection, name: str) -> None:
+        self.name = name
+        self.units: Counter[str] = Counter()
+        self._connection = connection
+        if name not in connection._tables:  # noqa: SLF001 - add_meta_table refuses a second time, nothing else tells
+            connection.add_meta_table(_described(name))
+
+    def get(self, key: Key) -> Item | None:
+        """One item, read consistently."""
+        answer = self._call("GetItem", self._kwargs(key, consistent_read=True))
+        return loaded(answer["Item"]) if answer.get("Item") else None
+
+    def put(self, item: Item, *, condition: Condition | None = None) -> None:
+        """Writes a whole item. Raises Refused."""
+        self._call("PutItem", self._put(item, condition))
+
+    def update(self, key: Key, actions: Sequence[Action], *, condition: Condition) -> Item:
+        """Changes one item and returns it as written. Raises Refused with the old one."""
+        kwargs = self._kwargs(key, actions=actions, condition=condition, return_values="ALL_NEW")
+        answer = self._call("UpdateItem", kwargs | {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"})
+        return loaded(answer["Attributes"])
+
+    def query(
+        self, hash_value: str | int, *, between: tuple[Any, Any] | None = None, prefix: str = "", **options: Any
+    ) -> Iterator[list[Item]]:
+        """The pages of one hash key. `options`: index, range_key, newest_first, limit (items a page)."""
+        kwargs = self._query(hash_value, between, prefix, **options)
+        while True:
+            answer = self._call("Query", kwargs)
+            yield [loaded(item) for item in answer["Items"]]
+            if not answer.get("LastEvaluatedKey"):
+                return
+            kwargs["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def count(self, hash_value: str, *, prefix: str) -> int:
+        """How many items of one hash key begin with a prefix."""
+        kwargs, total = self._query(hash_value, None, prefix) | {"Select": "COUNT"}, 0
+        while True:
+            answer = self._call("Query", kwargs)
+            total += int(answer["Count"])
+            if not answer.get("LastEvaluatedKey"):
+                return total
+            kwargs["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def batch_get(self, keys: Iterable[Key]) -> list[Item]:
+        """Those of the items that exist, read consistently, in no order."""
+        wanted, found = [_key(key) for key in dict.fromkeys(keys)], []
+        for start in range(0, len(wanted), GET_LIMIT):
+            pending = wanted[start : start + GET_LIMIT]
+            for _ in range(ROUNDS):
+                request = {"RequestItems": {self.name: {"Keys": pending, "ConsistentRead": True}}}
+                answer = self._call("BatchGetItem", request)
+                found += [loaded(item) for item in answer["Responses"].get(self.name, [])]
+                pending = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
+                if not pending:
+                    break
+            else:
+                raise Unavailable("the database")
+        return found
+
+    def batch_put(self, items: Sequence[Item]) -> list[Item]:
+        """Writes whole items without conditions; returns those that DynamoDB would not take."""
+        left: list[Item] = []
+        for start in range(0, len(items), PUT_LIMIT):
+            pending = [{"PutRequest": {"Item": dumped(item)}} for item in items[start : start + PUT_LIMIT]]
+            for _ in range(ROUNDS):
+                answer = self._call("BatchWriteItem", {"RequestItems": {self.name: pending}})
+                pending = answer.get("UnprocessedItems", {}).get(self.name, [])
+                if not pending:
+                    break
+            left += [loaded(entry["PutRequest"]["Item"]) for entry in pending]
+        return left
+
+    def transact(self, *changes: Mapping[str, Any]) -> None:
+        """All of the changes (`putting`, `updating`, `deleting`) or none. Raises Refused where a condition fails."""
+        self._call("TransactWriteItems", {"TransactItems": list(changes)})
+
+    def putting(self, item: Item, *, condition: Condition | None = None) -> Mapping[str, Any]:
+        """A put for `transact`."""
+        return {"Put": self._put(item, condition)}
+
+    def updating(self, key: Key, actions: Sequence[Action], *, condition: Condition | None = None) -> Mapping[str, Any]:
+        """An update for `transact`."""
+        return {"Update": self._kwargs(key, actions=actions, condition=condition)}
+
+    def deleting(self, key: Key, *, condition: Condition | None = None) -> Mapping[str, Any]:
+        """A delete for `transact`."""
+        return {"Delete": self._kwargs(key, condition=condition)}
+
+    def _put(self, item: Item, condition: Condition | None) -> dict[str, Any]:
+        kwargs = self._kwargs((item["pk"], item["sk"]), condition=condition)
+        del kwargs["Key"]
+        return kwargs | {"Item": dumped(item)}
+
+    def _kwargs(self, key: Key, **options: Any) -> dict[str, Any]:
+        return self._connection.get_operation_kwargs(self.name, key[0], key[1], **options)
+
+    def _query(
+        self,
+        hash_value: str | int,
+        between: tuple[Any, Any] | None,
+        prefix: str,
+        *,
+        index: tuple[str, str, str] = ("", "pk", "sk"),
+        newest_first: bool = False,
+        limit: int | None = None,
+    ) -> dict[str, Any]:
+        name, hash_key, range_key = index
+        condition: Condition = Path([hash_key]) == value_of(hash_value)
+        if between:
+            condition &= Path([range_key]).between(value_of(between[0]), value_of(between[1]))
+        if prefix:
+            condition &= Path([range_key]).startswith(prefix)
+        names: dict[str, str] = {}
+        values: dict[str, Any] = {}
+        kwargs: dict[str, Any] = {
+            "TableName": self.name,
+            "KeyConditionExpression": condition.serialize(names, values),
+            "ExpressionAttributeNames": {placeholder: attribute for attribute, placeholder in names.items()},
+            "ExpressionAttributeValues": values,
+            "ScanIndexForward": not newest_first,
+        }
+        return (
+            kwargs | ({"IndexName": name} if name else {"ConsistentRead": True}) | ({"Limit": limit} if limit else {})
+        )
+
+    def _call(self, operation: str, kwargs: dict[str, Any]) -> dict[str, Any]:
+        try:
+            answer = self._connection.dispatch(operation, kwargs)
+        except VerboseClientError as error:
+            raise _translated(error) from error
+        except (BotoCoreError, PynamoDBException, OSError) as error:
+            raise Unavailable("the database") from error
+        self._measure(operation, answer.get("ConsumedCapacity"))
+        return answer
+
+    def _measure(self, operation: str, consumed: Any) -> None:
+        for entry in consumed if isinstance(consumed, list) else [consumed] if consumed else []:
+            self.units[operation] += entry.get("CapacityUnits", 0)
+
+
+def _translated(error: VerboseClientError) -> Exception:
+    response = getattr(error.__cause__, "response", {})
+    code = response.get("Error", {}).get("Code", "")
+    if code == "ConditionalCheckFailedException":
+        return Refused(loaded(response["Item"]) if response.get("Item") else None)
+    if code == "TransactionCanceledException":
+        reasons = {reason.get("Code") for reason in response.get("CancellationReasons", [])}
+        return Refused(None) if "ConditionalCheckFailed" in reasons else Unavailable("the database")
+    if code in OURS:
+        return error
+    return Unavailable("the database")
+
+
+OURS = frozenset(
+    {"ValidationException", "AccessDeniedException", "ResourceNotFoundException", "SerializationException"}
+)
+
+
+def setting(changes: Mapping[str, Any]) -> list[Action]:
+    """SET for what has a value, REMOVE for what is None."""
+    return [
+        Path([name]).remove() if value is None else Path([name]).set(value_of(value)) for name, value in changes.items()
+    ]
+
+
+def equals(name: str, value: Any, *deeper: str) -> Condition:
+    """A condition on one attribute, or on a field of a map."""
+    return Path([name, *deeper]) == value_of(value)
+
+
+ABSENT = Path(["pk"]).does_not_exist()
+PRESENT = Path(["pk"]).exists()
+
+
+def dumped(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An item as DynamoDB's API takes it."""
+    return {name: value_of(value) for name, value in item.items() if value is not None}
+
+
+def loaded(item: Mapping[str, Any]) -> Item:
+    """An item from DynamoDB's API."""
+    return {name: _plain(value) for name, value in item.items()}
+
+
+def value_of(value: Any) -> dict[str, Any]:
+    """One attribute value. A bool is asked for before int, which it also is."""
+    match value:
+        case bool():
+            return {"BOOL": value}
+        case str():
+            return {"S": value}
+        case int():
+            return {"N": str(value)}
+        case bytes():
+            return {"B": value}
+        case Mapping():
+            return {"M": dumped(value)}
+        case list() | tuple():
+            return {"L": [value_of(entry) for entry in value]}
+    raise TypeError(f"no attribute value for {type(value).__name__}")
+
+
+def _plain(value: Mapping[str, Any]) -> Any:
+    [(kind, content)] = value.items()
+    match kind:
+        case "N":
+            return int(content)
+        case "M":
+            return loaded(content)
+        case "L":
+            return [_plain(entry) for entry in content]
+    return content
+
+
+def _key(key: Key) -> dict[str, Any]:
+    return {"pk": {"S": key[0]}, "sk": {"S": key[1]}}
+
+
+def _described(name: str) -> MetaTable:
+    """What pynamodb would ask DescribeTable for, at every cold start."""
+    schema = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
+    attributes = [{"AttributeName": "pk", "AttributeType": "S"}, {"AttributeName": "sk", "AttributeType": "S"}]
+    return MetaTable({"TableName": name, "KeySchema": schema, "AttributeDefinitions": attributes})

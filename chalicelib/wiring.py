@@ -1,0 +1,78 @@
+"""The composition root: ports meet adapters, each built on first use."""
+
+from functools import cache
+from typing import Any
+
+from chalicelib import settings
+from chalicelib.delivery.clock import SystemClock
+from chalicelib.delivery.queue import SqsQueue
+from chalicelib.delivery.topic import TopicPublisher
+from chalicelib.delivery.webhook import HttpSender
+from chalicelib.observability import JsonEvents
+from chalicelib.ports import AccountStore, Rules, Services
+from chalicelib.scheduling.address import AddressPolicy, Reach
+from chalicelib.storage.accounts import DynamoAccounts, RecentAccounts
+from chalicelib.storage.audit import DynamoAudit
+from chalicelib.storage.executions import DynamoExecutions, DynamoFirings
+from chalicelib.storage.jobs import DynamoJobs, DynamoNextFires
+from chalicelib.storage.tables import Table, connect
+from chalicelib.storage.vault import KmsVault
+
+
+@cache
+def environment() -> settings.Settings:
+    """The settings of this process."""
+    return settings.from_environment()
+
+
+@cache
+def api_services() -> Services:
+    """For the API: accounts and keys as they are now."""
+    return build(environment(), accounts=None)
+
+
+@cache
+def worker_services() -> Services:
+    """For the tick and the workers: accounts and keys as they were at most seconds ago."""
+    now = environment()
+    accounts = DynamoAccounts(Table(connect(now.region, endpoint=now.aws_endpoint), now.accounts_table))
+    return build(now, accounts=RecentAccounts(accounts, SystemClock()))
+
+
+def build(now: settings.Settings, *, accounts: AccountStore | None) -> Services:
+    """Every port, filled."""
+    clock = SystemClock()
+    connection = connect(now.region, endpoint=now.aws_endpoint)
+    jobs = Table(connection, now.jobs_table)
+    addresses = AddressPolicy(reach=Reach.LOCAL if now.local else Reach.PUBLIC, own_hosts=now.own_hosts)
+    return Services(
+        clock=clock,
+        accounts=accounts or DynamoAccounts(Table(connection, now.accounts_table)),
+        jobs=DynamoJobs(jobs, shards=now.shards, retention=now.retention),
+        firings=DynamoFirings(jobs, clock, shards=now.shards, retention=now.retention, by_job=now.by_job_history),
+        executions=DynamoExecutions(jobs),
+        next_fires=DynamoNextFires(jobs, shards=now.shards),
+        audit=DynamoAudit(jobs, retention=now.retention),
+        queue=SqsQueue(
+            _client("sqs", now), jobs_url=now.queue_url, retries_url=now.retry_queue_url, fair=now.fair_queues
+        ),
+        vault=KmsVault(_client("kms", now), now.key_id, clock),
+        webhooks=HttpSender(addresses),
+        topics=TopicPublisher(endpoint=now.aws_endpoint or ""),
+        events=JsonEvents(),
+        rules=Rules(
+            retention=now.retention,
+            lease=now.worker_timeout,
+            jobs_per_account=now.jobs_per_account,
+            addresses=addresses,
+        ),
+    )
+
+
+def _client(service: str, now: settings.Settings) -> Any:  # noqa: ANN401 - botocore makes its clients' types at run time
+    """A client with short time-outs: a service that does not answer is one that is away."""
+    from botocore.config import Config  # noqa: PLC0415 - with the session below, a third of a second of a cold start
+    from botocore.session import get_session  # noqa: PLC0415
+
+    config = Config(connect_timeout=1, read_timeout=5, retries={"total_max_attempts": 3, "mode": "standard"})
+    return get_session().create_client(service, region_name=now.region, endpoint_url=now.aws_endpoint, config=config)
