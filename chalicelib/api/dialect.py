@@ -5,7 +5,9 @@ Chalice's middleware never sees exceptions, so it cannot do this. Chalice would 
 types itself, in its own shape: so every path takes every method and every type, and the table here decides.
 """
 
+import logging
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,11 +25,13 @@ from chalicelib.scheduling.errors import (
     MethodNotAllowed,
     NotFound,
     QuotaExceeded,
+    Tampered,
     TooLarge,
     Unauthenticated,
     Unavailable,
 )
 
+LOG = logging.getLogger(__name__)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 View = Callable[[Services, Request], Response]
@@ -37,7 +41,7 @@ class OurFault(BelltowerError):
     """A bug of ours, for the caller: no detail leaves the house."""
 
     def __init__(self) -> None:
-        super().__init__("Internal error; it was logged, and the request may be tried again")
+        super().__init__("Internal error; it was logged")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,20 +107,20 @@ def _handler(
 def answer(
     dialect: Dialect, views: Mapping[str, View], services: Callable[[], Services], event: Mapping[str, Any]
 ) -> Response:
-    """The view's answer, or the dialect's words for what went wrong."""
-    began, fault = time.perf_counter(), ""
+    """The view's answer, or the dialect's words for what went wrong; one event of ours says which it was."""
+    began = time.perf_counter()
     try:
-        request = request_of(event)
-        response = views.get(request.method, partial(_refuse, tuple(views)))(services(), request)
-    except BelltowerError as error:
-        response, fault = dialect.render_error(error), type(error).__name__
-    except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer in its own words
-        response, fault = dialect.render_error(OurFault()), f"bug: {_where(error)}"
-    services().events.emit(
+        given = services()
+    except Exception:  # without services there is nobody to tell but the log of the process
+        LOG.exception("no services")
+        return dialect.render_error(OurFault())
+    response, fault = _attempt(dialect, views, given, event)
+    context = event.get("requestContext", {})
+    given.events.emit(
         "request",
         api=dialect.name,
-        method=str(event.get("httpMethod") or event["requestContext"].get("httpMethod")),
-        route=str(event["requestContext"].get("resourcePath")),
+        method=str(context.get("httpMethod")),
+        route=str(context.get("resourcePath")),
         status=response.status,
         took_ms=round((time.perf_counter() - began) * 1000),
         error=fault or None,
@@ -124,14 +128,28 @@ def answer(
     return response
 
 
+def _attempt(
+    dialect: Dialect, views: Mapping[str, View], services: Services, event: Mapping[str, Any]
+) -> tuple[Response, str]:
+    """The answer, and what the operator should know about it. What was tampered with is nobody else's business."""
+    try:
+        request = request_of(event)
+        view = views.get(request.method) or partial(_refuse, tuple(views))
+        return view(services, request), ""
+    except Tampered as error:
+        return dialect.render_error(OurFault()), f"Tampered: {error}"
+    except BelltowerError as error:
+        return dialect.render_error(error), type(error).__name__
+    except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer in its own words
+        return dialect.render_error(OurFault()), f"bug: {_where(error)}"
+
+
 def _refuse(allowed: tuple[str, ...], _services: Services, _request: Request) -> Response:
     raise MethodNotAllowed(allowed)
 
 
 def _where(error: Exception) -> str:
-    """The kind of a bug and where it stands; its text may hold what the caller sent."""
-    trace = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    place = f"{trace.tb_frame.f_code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}" if trace else "nowhere"
-    return f"{type(error).__name__} at {place}"
+    """The kind of a bug and its way through our own files; its text may hold what the caller sent."""
+    frames = ((frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__))
+    way = [f"{file.rpartition('/')[2]}:{line}" for file, line in frames if "chalicelib" in file]
+    return f"{type(error).__name__} at {' > '.join(way)}"

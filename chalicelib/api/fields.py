@@ -1,34 +1,40 @@
-"""From bytes to fields: forms, strict JSON, query strings, times, and Basic credentials. Every refusal is `Invalid`."""
+"""From bytes to fields: forms, strict JSON, query strings, times, and Basic credentials. Every refusal is `Invalid`.
+
+A dialect names the fields it knows. Whatever else is sent is dropped here, so nothing can be assigned that no dialect
+asked for: an `id` or an `account` in a body never gets further than this.
+"""
 
 import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Never
 from urllib.parse import parse_qsl
 
 from chalicelib.api.http import Request
-from chalicelib.scheduling.errors import Invalid, TooLarge
+from chalicelib.scheduling.errors import Invalid, Problem, TooLarge
 
 MAX_FIELDS = 50
 JSON_TYPES = frozenset({"application/json", "text/json"})
 MOMENT = re.compile(
-    r"(?P<date>\d{4}-\d\d-\d\d)[Tt ](?P<time>\d\d:\d\d(?::\d\d)?)(?:[.,](?P<fraction>\d{1,9}))?"
+    r"(?P<date>\d{4}(?P<dash>-?)\d\d(?P=dash)\d\d)"
+    r"[Tt ](?P<time>\d\d(?P<colon>:?)\d\d(?:(?P=colon)\d\d(?:[.,](?P<fraction>\d{1,9}))?)?)"
     r"(?P<zone>[Zz]|[+-]\d\d(?::?\d\d)?)?",
     re.ASCII,
 )
-LOST_PLUS = re.compile(r"(T[\d:.,]+) (\d\d:?\d\d)$", re.ASCII)
+LOST_PLUS = re.compile(r"([Tt ][\d:.,]+) (\d\d(?::?\d\d)?)$", re.ASCII)
 
 
-def text_fields(request: Request) -> Mapping[str, str]:
-    """The fields of a form, a JSON object or the query string, as text; a field given twice is refused."""
-    given = json_object(request) if request.media_type in JSON_TYPES else _form(request)
-    query = {name: values for name, values in request.query.items() if name not in given}
-    for name, values in query.items():
-        given[name] = values[0] if len(values) == 1 else values
-    return {_clean(name, name): _clean(name, value) for name, value in given.items() if value is not None}
+def body_fields(request: Request, names: Collection[str]) -> dict[str, str]:
+    """The named fields of a JSON object or a form, as text; null counts as not given."""
+    return _texts(json_object(request) if request.media_type in JSON_TYPES else _form(request), names)
+
+
+def query_fields(request: Request, names: Collection[str]) -> dict[str, str]:
+    """The named fields of the query string."""
+    return _texts(_once([(name, value) for name in names for value in request.query.get(name, [])]), names)
 
 
 def json_object(request: Request) -> dict[str, Any]:
@@ -46,18 +52,19 @@ def json_object(request: Request) -> dict[str, Any]:
 
 
 def moment(text: str, field: str) -> datetime:
-    """An ISO 8601 date and time, in UTC and to the millisecond; without a zone it is UTC.
+    """An ISO 8601 calendar date and time, in UTC and cut to the millisecond; without a zone it is UTC.
 
-    A `+` that a form turned into a space is put back. Raises Invalid.
+    A `+` that a form turned into a space is put back. Week and ordinal dates are refused, and so are 24:00 and leap
+    seconds, which Python cannot say. Raises Invalid.
     """
     match = MOMENT.fullmatch(LOST_PLUS.sub(r"\1+\2", text.strip()))
     if match is None:
         raise Invalid(field, "must be an ISO 8601 date and time, such as 2026-07-26T20:34:56-05:00")
-    fraction = (match["fraction"] or "0").ljust(3, "0")[:3]
-    zone = (match["zone"] or "Z").upper()
+    date, clock = match["date"].replace("-", ""), re.split("[.,]", match["time"])[0].replace(":", "")
+    zone = (match["zone"] or "Z").upper().replace(":", "")
+    millis = int((match["fraction"] or "0").ljust(3, "0")[:3])
     try:
-        parsed = datetime.fromisoformat(f"{match['date']}T{match['time']}{zone}").astimezone(UTC)
-        return parsed + timedelta(milliseconds=int(fraction))
+        return datetime.fromisoformat(f"{date}T{clock}{zone}").astimezone(UTC) + timedelta(milliseconds=millis)
     except (ValueError, OverflowError):
         raise Invalid(field, "is no date and time that exists") from None
 
@@ -75,16 +82,9 @@ def basic_credentials(request: Request) -> tuple[str, str] | None:
 
 
 def _form(request: Request) -> dict[str, Any]:
-    if not request.body:
-        return {}
     try:
-        pairs = parse_qsl(
-            request.body.decode("ascii"),
-            keep_blank_values=True,
-            encoding="utf-8",
-            errors="strict",
-            max_num_fields=MAX_FIELDS,
-        )
+        text = request.body.decode()
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except UnicodeDecodeError:
         raise Invalid("", "The form is not URL-encoded UTF-8") from None
     except ValueError:
@@ -99,14 +99,29 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def _clean(field: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise Invalid(field, "must be a string")
+def _texts(given: Mapping[str, object], names: Collection[str]) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    problems: list[Problem] = []
+    for name in names:
+        match given.get(name):
+            case None:
+                pass
+            case str() as text if _is_unicode(text):
+                texts[name] = text
+            case _:
+                problems.append(Problem(name, "must be a string of valid Unicode"))
+    if problems:
+        raise Invalid(problems=tuple(problems))
+    return texts
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether a text can leave this process: half a surrogate pair cannot."""
     try:
-        value.encode()
+        text.encode()
     except UnicodeEncodeError:
-        raise Invalid(ascii(field), "is not valid Unicode") from None
-    return value
+        return False
+    return True
 
 
 def _refuse(_constant: str) -> Never:

@@ -1,7 +1,8 @@
 """HTTP as the dialects see it: the event of API Gateway in, bytes and pairs out.
 
-The path is kept as sent, because signatures cover it: percent-encoded, and with its trailing slash. What the gateway
-calls `path` has no stage prefix; Chalice's own server has it in the request context alone.
+The path is kept as sent, because signatures cover it: percent-encoded, and with its trailing slash. API Gateway calls
+it `path`, and puts the stage before it in the request context; Chalice's own server has it in the request context
+alone, and gives the body as bytes.
 """
 
 import base64
@@ -18,10 +19,15 @@ MAX_HEADERS = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """`path` and `params` as sent, undecoded; header names in lower case, each with all its values."""
+    """`path` and `params` as sent, undecoded; header names in lower case, each with all its values.
+
+    `staged` is the path behind the host of an invoke URL: with the stage in front. Behind a domain of one's own it is
+    the path itself.
+    """
 
     method: str
     path: str
+    staged: str = ""
     params: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, list[str]] = field(default_factory=dict)
     headers: Mapping[str, list[str]] = field(default_factory=dict)
@@ -36,6 +42,12 @@ class Request:
     def media_type(self) -> str:
         """The content type in lower case, without its parameters."""
         return (self.header("content-type") or "").partition(";")[0].strip().lower()
+
+    @property
+    def signable_paths(self) -> tuple[str, ...]:
+        """The paths that a client may have signed: with the stage or without, with the last slash or without."""
+        sent = (self.path, self.staged or self.path)
+        return tuple(dict.fromkeys(spelt for path in sent for spelt in (path, path.rstrip("/"), f"{path.rstrip('/')}/")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,9 +67,11 @@ def request_of(event: Mapping[str, Any]) -> Request:
         headers.setdefault(name.lower(), []).extend(values)
     if sum(map(len, headers.values())) > MAX_HEADERS:
         raise TooLarge("", f"A request may have at most {MAX_HEADERS} headers")
+    context = event["requestContext"]
     return Request(
-        method=event["requestContext"]["httpMethod"],
-        path=event.get("path") or event["requestContext"]["path"],
+        method=context["httpMethod"],
+        path=event.get("path") or context["path"],
+        staged=context.get("path") or "",
         params=event.get("pathParameters") or {},
         query=event.get("multiValueQueryStringParameters") or {},
         headers=headers,
@@ -70,11 +84,12 @@ def _single(event: Mapping[str, Any]) -> Mapping[str, list[str]]:
 
 
 def _body(event: Mapping[str, Any]) -> bytes:
-    body = event.get("body") or ""
+    body: str | bytes = event.get("body") or b""
     if len(body) > MAX_BODY * 4 / 3 + 4:
         raise TooLarge("", f"A request may have at most {MAX_BODY} bytes")
     try:
-        raw = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
+        raw = body.encode() if isinstance(body, str) else body
+        raw = base64.b64decode(raw, validate=True) if event.get("isBase64Encoded") else raw
     except (binascii.Error, ValueError):  # what the gateway passed on is no text
         raise Invalid("", "The body cannot be read") from None
     if len(raw) > MAX_BODY:

@@ -24,7 +24,7 @@ LOOKUPS_AT_ONCE = 32
 class Resolver(Protocol):
     """Name resolution: all addresses of a host, in order of preference. Raises OSError when there is no answer."""
 
-    def __call__(self, host: str, port: int) -> Sequence[str]:
+    def __call__(self, host: str, port: int, /) -> Sequence[str]:
         """The addresses as text, IPv4 and IPv6."""
         ...
 

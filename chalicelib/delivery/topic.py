@@ -33,8 +33,9 @@ CLIENTS_AT_MOST = 32
 class TopicPublisher:
     """Publishes to SNS topics. Safe to share between threads. `endpoint`: a local SNS instead of the region's own."""
 
-    def __init__(self, *, endpoint: str = "") -> None:
+    def __init__(self, *, endpoint: str = "", read_timeout: float = READ_TIMEOUT) -> None:
         self._endpoint = endpoint
+        self._read_timeout = read_timeout
         self._lock = threading.Lock()
         self._salt = secrets.token_bytes(16)
         self._clients: OrderedDict[bytes, SNSClient] = OrderedDict()
@@ -73,30 +74,36 @@ class TopicPublisher:
         name = hashlib.blake2b(f"{region}\0{keys.access_key_id}\0{secret}".encode(), key=self._salt).digest()
         with self._lock:  # making clients from one session is not safe between threads
             if name not in self._clients:
-                self._clients[name] = self._new_client(region, keys.access_key_id, secret)
+                endpoint = self._endpoint or sns_endpoint(region)
+                client = sns_client(self._session, region, keys, endpoint=endpoint, read_timeout=self._read_timeout)
+                self._clients[name] = client
             self._clients.move_to_end(name)
             if len(self._clients) > CLIENTS_AT_MOST:
                 self._clients.popitem(last=False)
             return self._clients[name]
 
-    def _new_client(self, region: str, access_key_id: str, secret: str) -> "SNSClient":
-        from botocore.config import Config  # noqa: PLC0415 - see above
 
-        client = self._session.create_client(
-            "sns",
-            region_name=region,
-            endpoint_url=self._endpoint or sns_endpoint(region),
-            aws_access_key_id=access_key_id,
-            aws_secret_access_key=secret,
-            verify=True,
-            config=Config(
-                connect_timeout=CONNECT_TIMEOUT,
-                read_timeout=READ_TIMEOUT,
-                retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-                proxies={},
-            ),
-        )
-        return cast("SNSClient", client)
+def sns_client(
+    session: "Session", region: str, keys: AwsKeys, *, endpoint: str, read_timeout: float = READ_TIMEOUT
+) -> "SNSClient":
+    """A client that signs with `keys`, calls `endpoint`, and neither asks a proxy nor tries more than twice."""
+    from botocore.config import Config  # noqa: PLC0415 - see above
+
+    client = session.create_client(
+        "sns",
+        region_name=region,
+        endpoint_url=endpoint,
+        aws_access_key_id=keys.access_key_id,
+        aws_secret_access_key=keys.secret_access_key.reveal(),
+        verify=True,
+        config=Config(
+            connect_timeout=CONNECT_TIMEOUT,
+            read_timeout=read_timeout,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            proxies={},
+        ),
+    )
+    return cast("SNSClient", client)
 
 
 def sns_endpoint(region: str) -> str:

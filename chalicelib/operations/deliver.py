@@ -14,6 +14,7 @@ from chalicelib.operations.conclude import Settled, conclude, in_parallel
 from chalicelib.operations.express import dispatch, entry_of
 from chalicelib.operations.fire import fire
 from chalicelib.ports import Received, Services
+from chalicelib.scheduling.errors import Unavailable
 from chalicelib.scheduling.execution import Attempt, ExecutionState, Outcome, OutcomeKind
 from chalicelib.scheduling.retry import Misfire
 
@@ -45,11 +46,23 @@ Taken = dict[str, Shot | Disposal]
 
 def _claim(services: Services, batch: Sequence[Received], nonce: str) -> Taken:
     """Claims the batch, and sends the messages of the firings that come next while this one is still to be sent."""
-    finds = read(services, [message.due for message in batch if message.due])
-    shots = in_parallel(partial(take, services, finds, nonce), batch)
+    singles = _singles(batch)
+    try:
+        finds = read(services, [message.due for message in singles if message.due])
+    except Unavailable as error:
+        services.events.emit("read_failed", messages=len(batch), reason=str(error))
+        return {message.message_id: Disposal.LEFT for message in batch}
+    shots = in_parallel(partial(take, services, finds, nonce), singles)
     nexts = [entry_of(shot.job.ref, shot.job.standing) for shot in shots if isinstance(shot, Shot)]
     dispatch(services, nexts, now=services.clock.now())
-    return {message.message_id: shot for message, shot in zip(batch, shots, strict=True)}
+    doubles: Taken = {message.message_id: Disposal.DONE for message in batch}
+    return doubles | {message.message_id: shot for message, shot in zip(singles, shots, strict=True)}
+
+
+def _singles(batch: Sequence[Received]) -> Sequence[Received]:
+    """One message for each firing: its twin in the same batch has nothing to add, whatever becomes of the first."""
+    firsts = {message.due: message for message in reversed(batch) if message.due}
+    return [message for message in batch if message.due is None or firsts[message.due] is message]
 
 
 def _shoot(services: Services, shot: Shot) -> Settled:

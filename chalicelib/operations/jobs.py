@@ -83,7 +83,8 @@ def edit_job(
         standing = before.standing
         if change.schedule:
             standing = standing.rescheduled(change.schedule, now)
-        job = Job(definition=change.definition, standing=standing)
+        definition = replace(change.definition, version=before.definition.version + 1)
+        job = Job(definition=definition, standing=standing)
         if services.jobs.replace(job, before=before):
             if change.schedule:
                 cancel_retry(services, before)

@@ -72,7 +72,10 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
-    """What was asked. `echo` holds the caller's own words where a dialect must give them back as sent."""
+    """What was asked. `echo` holds the caller's own words where a dialect must give them back as sent.
+
+    `version` counts the edits, so that of two at the same time one is told to look again.
+    """
 
     ref: JobRef
     dialect: str
@@ -84,6 +87,7 @@ class Definition:
     ending: Ending = Ending.KEEP
     callback: Callback | None = None
     echo: Mapping[str, str] = field(default_factory=dict)
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -168,6 +168,7 @@ def definition_item(definition: Definition, *, expires_at: datetime | None) -> I
         "ending": definition.ending.value,
         "callback": optional(callback_map, definition.callback),
         "echo": dict(definition.echo),
+        "version": definition.version,
         "expires_at": optional(to_seconds, expires_at),
     }
 
@@ -185,6 +186,7 @@ def definition_of(item: Mapping[str, Any]) -> Definition:
         ending=Ending(item["ending"]),
         callback=optional(callback_of, item.get("callback")),
         echo=item["echo"],
+        version=item["version"],
     )
 
 

@@ -71,11 +71,12 @@ class DynamoJobs:
         return self._table.count(listing_hash(account_id), prefix=f"{dialect}#")
 
     def replace(self, job: Job, *, before: Job) -> bool:
-        """Where the standing has the revision and due time of `before`: an edit that loses to a firing tries again."""
+        """Where nobody edited or fired since `before`; who loses, tries again with what stands there now."""
         condition = PRESENT & equals("rev", before.standing.rev)
         if before.standing.due_at:
             condition &= equals("due_at", to_millis(before.standing.due_at))
-        changes = [self._table.putting(self._definition_item(job), condition=PRESENT)]
+        unedited = equals("version", before.definition.version)
+        changes = [self._table.putting(self._definition_item(job), condition=unedited)]
         if job.standing != before.standing:
             changes.append(self._table.putting(self._standing_item(job), condition=condition))
         try:

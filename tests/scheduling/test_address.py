@@ -1,4 +1,4 @@
-"""Where webhooks may go and what may be on them: T18, T23, T24 and T31 as tables."""
+"""Where webhooks may go: T18, T23 and T24 as tables."""
 
 from ipaddress import ip_address
 
@@ -11,7 +11,7 @@ from chalicelib.scheduling.errors import Invalid, TooLarge
 LOCAL = AddressPolicy(reach=Reach.LOCAL)
 
 REFUSED = (
-    *("0.0.0.0", "0.255.255.255", "10.0.0.0", "10.255.255.255", "100.64.0.0", "100.100.100.200", "100.127.255.255"),
+    *("0.0.0.0", "0.255.255.255", "10.0.0.0", "10.255.255.255", "100.64.0.0", "100.100.100.200", "100.127.255.255"),  # noqa: S104 - refused, not bound
     *("127.0.0.1", "127.255.255.255", "169.254.169.254", "169.254.170.2", "172.16.0.0", "172.31.255.255"),
     *("192.0.0.0", "192.0.0.255", "192.0.2.0", "192.0.2.255", "192.88.99.0", "192.88.99.255", "192.168.0.0"),
     *("192.168.255.255", "198.18.0.0", "198.19.255.255", "198.51.100.0", "198.51.100.255", "203.0.113.0"),
@@ -84,7 +84,7 @@ def test_t18_their_neighbours_pass(text: str) -> None:
         pytest.param("134744072", id="decimal of a public address"),
         pytest.param("example.123", id="a name that ends in a number"),
         pytest.param("0x", id="prefix alone"),
-        pytest.param("１２７.0.0.1", id="full-width digits"),
+        pytest.param("\uff11\uff12\uff17.0.0.1", id="full-width digits"),
         pytest.param("①②⑦.0.0.1", id="circled digits"),
         pytest.param("127。0。0。1", id="ideographic full stops"),
         pytest.param("%31%32%37.0.0.1", id="percent-encoded digits"),
@@ -153,7 +153,9 @@ def test_t23_what_is_no_plain_http_url_is_refused(url: str) -> None:
     assert problem_of(url, LOCAL)
 
 
-@pytest.mark.parametrize("port", ["0", "22", "25", "9001", "2000", "2773", "6000", "65536", "99999", "-1", "x", "8０"])
+@pytest.mark.parametrize(
+    "port", ["0", "22", "25", "9001", "2000", "2773", "6000", "65536", "99999", "-1", "x", "8\uff10"]
+)
 def test_t24_ports_of_other_protocols_and_of_our_own_home_are_refused(port: str) -> None:
     assert problem_of(f"http://example.com:{port}/")
 
@@ -249,61 +251,3 @@ def test_t34_a_url_has_at_most_2048_characters(length: int) -> None:
     else:
         with pytest.raises(TooLarge):
             address.check_url(url, field="uri")
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("Host", "host", "Content-Length", "content_length", "Transfer-Encoding", "Connection", "Keep-Alive", "TE"),
-        *("Trailer", "Upgrade", "Expect", "Proxy-Authorization", "proxy-x", "Forwarded", "X-Forwarded-For"),
-        *("X_Forwarded_Host", "webhook-id", "Webhook-Signature", "webhook-anything", "X-RLatr-Signature"),
-        *("X-Content-Signature", "", " X", "X ", "X:", "X\r\nY", "X\x00", "Ünï", "X(Y)", "X Y"),
-    ],
-)
-def test_t31_headers_that_are_ours_or_malformed_are_refused(name: str) -> None:
-    with pytest.raises(Invalid):
-        address.check_headers([("X-Fine", "1"), (name, "x")], field="headers")
-
-
-@pytest.mark.parametrize("value", ["a\r\nX: y", "a\nb", "a\rb", "\x00", "\x7f", "é", "\u2028", "\ud800", "a\x0bb"])
-def test_t31_values_that_are_not_visible_ascii_are_refused(value: str) -> None:
-    with pytest.raises(Invalid):
-        address.check_headers([("X-Fine", value)], field="headers")
-
-
-@pytest.mark.parametrize(
-    "pair", [("Authorization", "Bearer x"), ("X-1", ""), ("x~!#$%&'*+.^_`|", "a\tb ~"), ("Cookie", "1")]
-)
-def test_t31_other_headers_pass(pair: tuple[str, str]) -> None:
-    address.check_headers([pair, pair], field="headers")
-
-
-@pytest.mark.parametrize(
-    ("headers", "passes"),
-    [
-        pytest.param([("X", "1")] * 50, True, id="50 headers"),
-        pytest.param([("X", "1")] * 51, False, id="51 headers"),
-        pytest.param([("X", "v" * (8192 - 5))], True, id="8 KiB in all"),
-        pytest.param([("X", "v" * (8192 - 4))], False, id="a byte more than 8 KiB"),
-    ],
-)
-def test_t31_headers_have_limits(headers: list[tuple[str, str]], *, passes: bool) -> None:
-    if passes:
-        address.check_headers(headers, field="headers")
-    else:
-        with pytest.raises(TooLarge):
-            address.check_headers(headers, field="headers")
-
-
-@pytest.mark.parametrize("method", ["CONNECT", "TRACE", "get", "", "GET ", "GET\r\nX", "PROPFIND", "ＧＥＴ"])
-def test_t31_methods_come_from_a_list(method: str) -> None:
-    with pytest.raises(Invalid):
-        address.check_method(method, field="method")
-
-
-def test_t31_a_dialect_may_have_a_shorter_list_and_never_a_longer_one() -> None:
-    address.check_method("POST", field="method", allowed=("GET", "POST"))
-    with pytest.raises(Invalid, match="method must be one of GET, POST"):
-        address.check_method("PUT", field="method", allowed=("GET", "POST"))
-    with pytest.raises(Invalid):
-        address.check_method("TRACE", field="method", allowed=("TRACE",))

@@ -53,7 +53,7 @@ def test_t25_a_region_that_is_not_the_one_of_the_arn_is_refused(region: str) -> 
         pytest.param("news", id="a bare name"),
         pytest.param("arn:aws:sqs:us-east-1:123456789012:news", id="another service"),
         pytest.param("arn:aws:sns:us-east-1:12345678901:news", id="an account of eleven digits"),
-        pytest.param("arn:aws:sns:us-east-1:１２3456789012:news", id="full-width digits"),
+        pytest.param("arn:aws:sns:us-east-1:\uff11\uff123456789012:news", id="full-width digits"),
         pytest.param("arn:aws:sns:us-east-1:123456789012:", id="no name"),
         pytest.param("arn:aws:sns:us-east-1:123456789012:news\n", id="a newline at the end"),
         pytest.param("arn:aws:sns:us-east-1:123456789012:news:6b0e71bd-7e97", id="a subscription"),

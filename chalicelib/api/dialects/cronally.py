@@ -3,8 +3,9 @@
 Kept on purpose: success is always 200; a GET of the account shows the API secret again, to whoever can sign with it;
 AWS keys are never shown; the body is not covered by the signature, so TLS has to be its answer.
 Interpreted: HMAC_256 is HMAC-SHA256 as base64, hex is taken too; X-Cron-Date may be five minutes off; the path is
-signed as sent, its trailing slash included, and with or without that slash where a gateway changed it; cron is Unix's
-in UTC; JSON bodies are read beside forms; deleted jobs are not listed. Every answer is JSON, as clients parse each.
+signed as sent, its trailing slash included, and with or without that slash or the stage where a gateway changed it;
+cron is Unix's in UTC; JSON bodies are read beside forms, query strings are not, since AWS keys have no place in a URL;
+deleted jobs are not listed. Every answer is JSON, as clients parse each.
 """
 
 import json
@@ -15,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 
 from chalicelib import signing
 from chalicelib.api.dialect import Dialect, headers_of, status_of
-from chalicelib.api.fields import text_fields
+from chalicelib.api.fields import body_fields
 from chalicelib.api.http import Request, Response
 from chalicelib.operations.accounts import authenticate, describe_account, open_account
 from chalicelib.operations.jobs import count_jobs, create_job, delete_job, list_jobs
@@ -39,14 +40,20 @@ from chalicelib.scheduling.topic_rules import check_topic
 
 NAME = "cronally"
 SKEW = timedelta(minutes=5)
-DATE = re.compile(r"[0-9]{12}", re.ASCII)
-REQUIRED = ("name", "cron", "sns_topic", "sns_message", "sns_region", "sns_access_key_id", "sns_secret_access_key")
-LIMITS: Mapping[str, int] = {"name": 255, "sns_access_key_id": 128, "sns_secret_access_key": 255}
+DATE = re.compile(r"[0-9]{12}")
+HEX_DIGITS = 64  # of a SHA-256; its base64 has 44 letters
+FIELDS = ("name", "cron", "sns_topic", "sns_message", "sns_region", "sns_access_key_id", "sns_secret_access_key")
+VERBATIM = ("name", "sns_message")  # the others are stripped of white space around them
+SHAPES: Mapping[str, tuple[re.Pattern[str], str]] = {
+    "name": (re.compile(r".{1,255}", re.DOTALL), "must have at most 255 characters"),
+    "sns_access_key_id": (re.compile(r"[A-Za-z0-9_]{1,128}"), "must be at most 128 letters and digits"),
+    "sns_secret_access_key": (re.compile(r"[!-~]{1,255}"), "must be at most 255 visible ASCII characters"),
+}
 
 
 def create_account(services: Services, request: Request) -> Response:
     """POST /account/: the only call without a signature."""
-    account, key, secret = open_account(services, text_fields(request).get("email", "").strip())
+    account, key, secret = open_account(services, body_fields(request, ["email"]).get("email", "").strip())
     return success(account_document(account, key, secret, cronjobs=0))
 
 
@@ -60,7 +67,7 @@ def read_account(services: Services, request: Request) -> Response:
 def create(services: Services, request: Request) -> Response:
     """POST /cronjob/."""
     principal = authenticated(services, request)
-    definition, schedule = parsed(services, principal, text_fields(request))
+    definition, schedule = parsed(services, principal, body_fields(request, FIELDS))
     return success(job_document(create_job(services, definition, schedule, misfire=Misfire.LATEST)))
 
 
@@ -81,14 +88,12 @@ def authenticated(services: Services, request: Request) -> Principal:
     """HMAC-SHA256 over path, method and date, keyed with the base64-decoded secret."""
     names = ("x-cron-key", "x-cron-date", "x-cron-signature")
     key, date, signature = (request.header(name) or "" for name in names)
-    given = signing.unb64(signature) or signing.unhex(signature) or b""
-    slashless = request.path.rstrip("/")
-    paths = dict.fromkeys((request.path, slashless, f"{slashless}/"))
+    given = signing.unhex(signature) if len(signature) == HEX_DIGITS else signing.unb64(signature)
+    messages = [f"{path}{request.method}{date}".encode() for path in request.signable_paths]
 
     def proves(secret: Secret) -> bool:
         material = signing.unb64(secret.reveal()) or b""
-        expected = [signing.hmac_sha256(material, f"{path}{request.method}{date}".encode()) for path in paths]
-        return sum(signing.same(one, given) for one in expected) > 0
+        return sum(signing.same(signing.hmac_sha256(material, one), given or b"") for one in messages) > 0
 
     principal = authenticate(services, key, proves=proves)
     if not is_current(date, services.clock.now()):
@@ -109,26 +114,27 @@ def is_current(date: str, now: datetime) -> bool:
 
 def parsed(services: Services, principal: Principal, fields: Mapping[str, str]) -> tuple[Definition, Cron]:
     """The cron job in the fields of a creation. Raises Invalid for the first thing that is wrong."""
-    missing = tuple(Problem(name, "is required") for name in REQUIRED if not fields.get(name, "").strip())
+    texts = {name: text if name in VERBATIM else text.strip() for name, text in fields.items()}
+    missing = tuple(Problem(name, "is required") for name in FIELDS if not texts.get(name, "").strip())
     if missing:
         raise Invalid(problems=missing)
-    for name, limit in LIMITS.items():
-        if len(fields[name]) > limit:
-            raise TooLarge(name, f"must have at most {limit} characters")
-    arn, region, message = fields["sns_topic"].strip(), fields["sns_region"].strip(), fields["sns_message"]
+    for name, (shape, words) in SHAPES.items():
+        if not shape.fullmatch(texts[name]):
+            raise Invalid(name, words)
+    arn, region, message = texts["sns_topic"], texts["sns_region"], texts["sns_message"]
     names = {"arn_field": "sns_topic", "region_field": "sns_region", "message_field": "sns_message"}
     check_topic(arn, region, message, **names)
-    schedule = Cron(expression=fields["cron"].strip())
-    secret = Secret(fields["sns_secret_access_key"].strip())
-    keys = AwsKeys(access_key_id=fields["sns_access_key_id"].strip(), secret_access_key=secret)
+    secret = Secret(texts["sns_secret_access_key"])
+    keys = AwsKeys(access_key_id=texts["sns_access_key_id"], secret_access_key=secret)
+    schedule = Cron(expression=texts["cron"])
     definition = Definition(
         ref=JobRef(account_id=principal.account_id, job_id=str(uuid.uuid4())),
         dialect=NAME,
         key=principal.key,
-        name=fields["name"],
+        name=texts["name"],
         target=Topic(arn=arn, region=region, message=message, keys=keys),
         created_at=services.clock.now(),
-        echo={"cron": fields["cron"]},
+        echo={"cron": schedule.expression},
     )
     return definition, schedule
 

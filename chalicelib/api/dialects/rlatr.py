@@ -2,9 +2,12 @@
 
 Kept on purpose: one `fail.errors` list with every problem at once; ids are JSON integers; PUT changes only what it
 sends; there is nothing to GET; the method may be given in any case.
-Interpreted: ids are random 53-bit numbers, exact in every JSON parser and not to be guessed. A time up to a minute past
-runs now. Refusals are 400, 401 with a challenge, 404 and 405. Four attempts in all, with redirects followed up to five
-times, since only those of callbacks are forbidden. A request whose retries are pending is not completed.
+Interpreted: ids are random 53-bit numbers, exact in every JSON parser and not to be guessed. Fields come as a form, as
+JSON or in the query string, the body first. A time up to a minute past runs now. Refusals are 400, 401 with a
+challenge, 404 and 405. Four attempts in all, with redirects followed up to five times, since only those of callbacks
+are forbidden. A request whose retries are pending is not completed. An empty field is one that was not sent, except
+that an empty `callback_uri` takes the callback away; a PUT that changes nothing is refused, because it is one whose
+fields were not understood.
 """
 
 import json
@@ -15,48 +18,45 @@ from datetime import datetime, timedelta
 
 from chalicelib import signing
 from chalicelib.api.dialect import Dialect, headers_of, status_of
-from chalicelib.api.fields import basic_credentials, moment, text_fields
+from chalicelib.api.fields import basic_credentials, body_fields, moment, query_fields
 from chalicelib.api.http import Request, Response
 from chalicelib.operations.accounts import authenticate
 from chalicelib.operations.jobs import Change, create_job, delete_job, edit_job, get_job, last_execution
 from chalicelib.ports import Services
 from chalicelib.scheduling.account import Principal
 from chalicelib.scheduling.address import check_method, check_url
-from chalicelib.scheduling.errors import BelltowerError, Completed, Conflict, Invalid, Problem
+from chalicelib.scheduling.errors import BelltowerError, Completed, Conflict, Invalid, Problem, Unauthenticated
 from chalicelib.scheduling.job import Definition, Ending, Job, JobRef, JobState
 from chalicelib.scheduling.retry import Misfire, RetryPolicy
-from chalicelib.scheduling.schedule import Once
+from chalicelib.scheduling.schedule import Once, Schedule
 from chalicelib.scheduling.target import Callback, Signing, Webhook
 
 NAME = "rlatr"
+FIELDS = ("uri", "at", "method", "callback_uri")
+REQUIRED = ("uri", "at")
 RETRY = RetryPolicy(waits=(timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10)))
 METHODS = ("GET", "POST", "PUT", "DELETE", "HEAD", "PATCH")
 REDIRECTS = 5
 GRACE = timedelta(minutes=1)
-ID_BITS = 53
+LOWEST_ID = 2**52
 
 
 def create(services: Services, request: Request) -> Response:
     """POST /schedule."""
     principal = authenticated(services, request)
-    ref = JobRef(account_id=principal.account_id, job_id=str(secrets.randbits(ID_BITS - 1) | 1 << (ID_BITS - 1)))
-    definition, schedule = parsed(services, principal, ref, fields=text_fields(request))
-    job = create_job(services, definition, schedule, misfire=Misfire.LATEST)
-    return success(job)
+    definition, schedule = parsed(services, principal, given(request))
+    return success(create_job(services, definition, schedule, misfire=Misfire.LATEST))
 
 
 def update(services: Services, request: Request) -> Response:
     """PUT /schedule/{ref}."""
-    principal, fields = authenticated(services, request), text_fields(request)
-    return success(
-        edit_job(
-            services,
-            principal,
-            request.params["ref"],
-            dialect=NAME,
-            edit=lambda job: changed(services, unfinished(services, job), fields),
-        )
-    )
+    principal, job_id = authenticated(services, request), request.params["ref"]
+    fields = given(request)
+
+    def edit(job: Job) -> Change:
+        return changed(services, unfinished(services, job), fields)
+
+    return success(edit_job(services, principal, job_id, dialect=NAME, edit=edit))
 
 
 def delete(services: Services, request: Request) -> Response:
@@ -73,32 +73,47 @@ def authenticated(services: Services, request: Request) -> Principal:
     return authenticate(services, key, proves=lambda known: signing.same(known.reveal().encode(), proof))
 
 
-def parsed(
-    services: Services, principal: Principal, ref: JobRef, *, fields: Mapping[str, str]
-) -> tuple[Definition, Once]:
+def given(request: Request) -> Mapping[str, str]:
+    """The fields that were sent with something in them, and an empty callback."""
+    fields = query_fields(request, FIELDS) | body_fields(request, FIELDS)
+    return {name: text for name, text in fields.items() if text or name == "callback_uri"}
+
+
+def parsed(services: Services, principal: Principal, fields: Mapping[str, str]) -> tuple[Definition, Schedule]:
     """The job in the fields of a creation. Raises Invalid with every problem in them."""
-    missing = [Problem(name, "is required") for name in ("uri", "at") if not fields.get(name)]
     now = services.clock.now()
     blank = Definition(
-        ref=ref,
+        ref=JobRef(account_id=principal.account_id, job_id=str(LOWEST_ID + secrets.randbelow(LOWEST_ID))),
         dialect=NAME,
         key=principal.key,
-        name=fields.get("uri", ""),
+        name="",
         target=Webhook(url="", method="GET", redirects=REDIRECTS, signing=Signing.RLATR),
         created_at=now,
         retry=RETRY,
         ending=Ending.EXPIRE,
     )
-    definition, at = applied(services, blank, {name: text for name, text in fields.items() if text}, missing=missing)
-    return definition, Once(at=at or now)
+    missing = tuple(Problem(name, "is required") for name in REQUIRED if name not in fields)
+    return applied(services, (blank, Once(at=now)), fields, problems=missing)
+
+
+def changed(services: Services, job: Job, fields: Mapping[str, str]) -> Change:
+    """The edit that the fields of an update ask for: what is not sent stays as it is."""
+    if not fields:
+        raise Invalid("", f"Nothing to change: send one of {', '.join(FIELDS)}")
+    definition, schedule = applied(services, (job.definition, job.standing.schedule), fields)
+    return Change(definition=definition, schedule=schedule if "at" in fields else None)
 
 
 def applied(
-    services: Services, definition: Definition, fields: Mapping[str, str], *, missing: list[Problem]
-) -> tuple[Definition, datetime | None]:
-    """The definition with the fields that are given, and the new time if one is. Raises Invalid with all problems."""
-    problems, policy, now = list(missing), services.rules.addresses, services.clock.now()
-    target, callback, at = definition.target, definition.callback, None
+    services: Services,
+    before: tuple[Definition, Schedule],
+    fields: Mapping[str, str],
+    *,
+    problems: tuple[Problem, ...] = (),
+) -> tuple[Definition, Schedule]:
+    """What was asked before, with the given fields instead. Raises Invalid with all problems, those found so far too."""
+    policy, (definition, schedule) = services.rules.addresses, before
+    target, callback = definition.target, definition.callback
     for name, text in fields.items():
         try:
             match name, target:
@@ -109,16 +124,15 @@ def applied(
                     check_method(text.upper(), field=name, allowed=METHODS)
                     target = replace(target, method=text.upper())
                 case "callback_uri", _:
-                    check_url(text, field=name, policy=policy)
-                    callback = callback_to(text, definition.ref)
+                    callback = callback_to(text, definition.ref, services)
                 case "at", _:
-                    at = future(moment(text, name), now)
+                    schedule = Once(at=future(moment(text, name), services.clock.now()))
         except Invalid as error:
             problems += error.problems
     if problems:
-        raise Invalid(problems=tuple(problems))
+        raise Invalid(problems=problems)
     name = target.url if isinstance(target, Webhook) else definition.name
-    return replace(definition, target=target, callback=callback, name=name), at
+    return replace(definition, target=target, callback=callback, name=name), schedule
 
 
 def future(at: datetime, now: datetime) -> datetime:
@@ -128,11 +142,15 @@ def future(at: datetime, now: datetime) -> datetime:
     return at
 
 
-def changed(services: Services, job: Job, fields: Mapping[str, str]) -> Change:
-    """The edit that the fields of an update ask for: what is not sent stays as it is."""
-    given = {name: text for name, text in fields.items() if text}
-    definition, at = applied(services, job.definition, given, missing=[])
-    return Change(definition=definition, schedule=Once(at=at) if at else None)
+def callback_to(url: str, ref: JobRef, services: Services) -> Callback | None:
+    """A callback with the two bodies it may post; none for an empty URL."""
+    if not url:
+        return None
+    check_url(url, field="callback_uri", policy=services.rules.addresses)
+    delivered, failed = (
+        json.dumps({"status": status, "id": int(ref.job_id)}).encode() for status in ("success", "failed")
+    )
+    return Callback(url=url, delivered=delivered, failed=failed, signing=Signing.RLATR)
 
 
 def unfinished(services: Services, job: Job) -> Job:
@@ -144,14 +162,6 @@ def unfinished(services: Services, job: Job) -> Job:
     return job
 
 
-def callback_to(url: str, ref: JobRef) -> Callback:
-    """A callback with the two bodies it may post."""
-    delivered, failed = (
-        json.dumps({"status": status, "id": int(ref.job_id)}).encode() for status in ("success", "failed")
-    )
-    return Callback(url=url, delivered=delivered, failed=failed, signing=Signing.RLATR)
-
-
 def success(job: Job) -> Response:
     """`{"success": {"id": 123456}}`."""
     return Response(status=200, body=json.dumps({"success": {"id": int(job.ref.job_id)}}))
@@ -159,14 +169,17 @@ def success(job: Job) -> Response:
 
 def render_error(error: BelltowerError) -> Response:
     """`{"fail": {"errors": ["..."]}}`, with every problem of an invalid request."""
-    status, headers = status_of(error, {Conflict: 400}), dict(headers_of(error))
-    errors = [str(problem) for problem in error.problems] if isinstance(error, Invalid) else [str(error)]
-    if status == UNAUTHORIZED:
-        errors, headers = ["Invalid API key or secret"], {"WWW-Authenticate": 'Basic realm="rlatr"'}
-    return Response(status=status, body=json.dumps({"fail": {"errors": errors}}), headers=headers)
+    headers = headers_of(error)
+    match error:
+        case Unauthenticated():
+            errors, headers = ["Invalid API key or secret"], {"WWW-Authenticate": 'Basic realm="rlatr"'}
+        case Invalid(problems=problems):
+            errors = [str(problem) for problem in problems]
+        case _:
+            errors = [str(error)]
+    body = json.dumps({"fail": {"errors": errors}})
+    return Response(status=status_of(error, {Conflict: 400}), body=body, headers=headers)
 
-
-UNAUTHORIZED = 401
 
 DIALECT = Dialect(
     name=NAME,

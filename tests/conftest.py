@@ -1,0 +1,5 @@
+"""Fixtures every test may ask for."""
+
+from tests.engine import engine
+
+__all__ = ["engine"]

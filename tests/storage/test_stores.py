@@ -1,0 +1,397 @@
+"""What every store promises, on every engine."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from chalicelib.ports import Due, FiringRef, Watermarks
+from chalicelib.scheduling.account import Account, ApiKey
+from chalicelib.scheduling.audit import AuditEntry, AuditEvent
+from chalicelib.scheduling.errors import Taken
+from chalicelib.scheduling.execution import Attempt, Execution, ExecutionState, Outcome, OutcomeKind
+from chalicelib.scheduling.job import Claim, Definition, Ending, Job, JobRef, JobState, Standing, firing_id
+from chalicelib.scheduling.retry import Misfire, RetryPolicy
+from chalicelib.scheduling.schedule import Cron, Every, Once, Schedule
+from chalicelib.scheduling.secret import Sealed
+from chalicelib.scheduling.target import Callback, Signing, Topic, Webhook
+from chalicelib.storage.accounts import DynamoAccounts, RecentAccounts
+from chalicelib.storage.audit import DynamoAudit
+from chalicelib.storage.executions import DynamoExecutions, DynamoFirings
+from chalicelib.storage.jobs import DynamoJobs, DynamoNextFires
+from tests.storage.conftest import Store
+from tests.world import START
+
+ALICE, BOB = "account-alice", "account-bob"
+MONTH = timedelta(days=30)
+SOON = START + timedelta(seconds=10)
+
+SCHEDULES: list[Schedule] = [
+    Once(at=SOON),
+    Every(start=SOON, period=timedelta(seconds=10)),
+    Cron(expression="0 8 * * *", zone="Europe/Paris"),
+]
+
+TARGETS = [
+    Webhook(url="https://example.com/hook"),
+    Webhook(
+        url="https://example.com/é?x=1",
+        method="PUT",
+        headers=(("X-One", "1"), ("X-One", "2")),
+        body=b"\x00\xff",
+        content_type="application/octet-stream",
+        redirects=5,
+        timeout=timedelta(milliseconds=1500),
+        signing=Signing.RLATR,
+    ),
+    Topic(arn="arn:aws:sns:us-east-1:123456789012:t", region="us-east-1", message="hé", keys=Sealed(b"\x01\x02")),
+]
+
+
+def a_job(job_id: str = "job-1", *, account: str = ALICE, dialect: str = "test", **changes: object) -> Job:
+    asked: dict[str, object] = {
+        "ref": JobRef(account_id=account, job_id=job_id),
+        "dialect": dialect,
+        "key": "key-1",
+        "name": "a job",
+        "target": TARGETS[0],
+        "created_at": START,
+    }
+    standing = Standing(schedule=Every(start=SOON, period=timedelta(seconds=10)), due_at=SOON)
+    return Job(definition=Definition(**(asked | changes)), standing=standing)  # type: ignore[arg-type]
+
+
+def a_claim(job: Job, *, nonce: str = "nonce-1", message: str = "message-1") -> Claim:
+    assert job.standing.due_at
+    return Claim(message_id=message, nonce=nonce, due_at=job.standing.due_at, claimed_at=SOON)
+
+
+def jobs_of(store: Store) -> DynamoJobs:
+    return DynamoJobs(store.jobs, shards=2, retention=MONTH)
+
+
+def firings_of(store: Store) -> DynamoFirings:
+    return DynamoFirings(store.jobs, store.clock, shards=2, retention=MONTH)
+
+
+def due_of(store: Store) -> list[Due]:
+    index = DynamoNextFires(store.jobs, shards=2)
+    far = START + timedelta(days=365)
+    return [due for shard in index.shards() for page in index.due(shard, since=START, until=far) for due in page]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=["once", "every", "cron"])
+@pytest.mark.parametrize("target", TARGETS, ids=["plain webhook", "full webhook", "topic"])
+def test_a_job_reads_back_as_it_was_written(store: Store, schedule: Schedule, target: Webhook | Topic) -> None:
+    callback = Callback(url="https://example.com/back", delivered=b"{}", failed=b"[]", signing=Signing.RLATR)
+    retry = RetryPolicy(waits=(timedelta(seconds=10), timedelta(minutes=1)))
+    job = a_job(target=target, callback=callback, retry=retry, ending=Ending.PURGE, echo={"cron": "0 8 * * *"})
+    standing = Standing(schedule=schedule, misfire=Misfire.ALL, due_at=SOON, rev=3, claim=a_claim(job))
+    job = Job(definition=job.definition, standing=standing)
+    jobs_of(store).add(job)
+    assert jobs_of(store).get(job.ref) == job
+
+
+def test_an_id_is_taken_once_for_each_account(store: Store) -> None:
+    jobs = jobs_of(store)
+    jobs.add(a_job(name="first"))
+    with pytest.raises(Taken):
+        jobs.add(a_job(name="second"))
+    jobs.add(a_job(account=BOB, name="bob's"))
+    found = [jobs.get(JobRef(account_id=account, job_id="job-1")) for account in (ALICE, BOB)]
+    assert [job.definition.name for job in found if job] == ["first", "bob's"]
+
+
+def test_a_list_is_one_account_s_and_one_api_s_in_order_of_creation(store: Store) -> None:
+    jobs = jobs_of(store)
+    for number, job_id in enumerate(["c", "a", "b"]):
+        jobs.add(a_job(job_id, created_at=START + timedelta(milliseconds=number)))
+    jobs.add(a_job("other-api", dialect="tester"))
+    jobs.add(a_job("bob-s", account=BOB))
+    assert [job.ref.job_id for job in jobs.list(ALICE, "test")] == ["c", "a", "b"]
+    assert [jobs.count(ALICE, "test"), jobs.count(BOB, "test"), jobs.count(BOB, "none")] == [3, 1, 0]
+
+
+def test_a_long_list_is_read_whole(store: Store) -> None:
+    jobs = jobs_of(store)
+    for number in range(60):
+        jobs.add(a_job(f"job-{number:02}", created_at=START + timedelta(milliseconds=number)))
+    assert [job.ref.job_id for job in jobs.list(ALICE, "test")] == [f"job-{number:02}" for number in range(60)]
+
+
+def test_an_edit_moves_the_job_in_the_index_and_loses_to_a_firing(store: Store) -> None:
+    jobs, job = jobs_of(store), a_job()
+    jobs.add(job)
+    later = START + timedelta(hours=1)
+    edited = Job(
+        definition=replace(job.definition, name="new", version=2),
+        standing=job.standing.rescheduled(Once(at=later), START),
+    )
+    assert jobs.replace(edited, before=job)
+    assert jobs.get(job.ref) == edited
+    assert due_of(store) == [Due(subject=job.ref, due_at=later, rev=2)]
+    assert not jobs.replace(edited, before=job), "it was edited since"
+    firings_of(store).claim_job(job.ref, edited.standing.fired(a_claim(edited)), rev=2)
+    assert not jobs.replace(replace(edited, standing=edited.standing.paused()), before=edited), "it has fired"
+
+
+def test_a_payload_edit_leaves_the_standing_alone(store: Store) -> None:
+    jobs, job = jobs_of(store), a_job()
+    jobs.add(job)
+    firings_of(store).claim_job(job.ref, job.standing.fired(a_claim(job)), rev=1)
+    edited = replace(job, definition=replace(job.definition, name="new", version=2))
+    assert jobs.replace(edited, before=job)
+    stored = jobs.get(job.ref)
+    assert stored
+    assert (stored.definition.name, stored.standing.claim) == ("new", a_claim(job))
+    other = replace(job, definition=replace(job.definition, name="other", version=2))
+    assert not jobs.replace(other, before=job), "of two edits at once, one looks again"
+
+
+def test_a_removed_job_is_gone_from_everywhere_and_is_not_brought_back(store: Store) -> None:
+    jobs, job = jobs_of(store), a_job()
+    jobs.add(job)
+    assert jobs.remove(job)
+    assert (jobs.get(job.ref), jobs.list(ALICE, "test"), due_of(store)) == (None, [], [])
+    assert not jobs.remove(job)
+    assert not jobs.replace(replace(job, definition=replace(job.definition, name="new")), before=job)
+    assert jobs.get(job.ref) is None
+
+
+def test_the_index_holds_only_what_will_happen(store: Store) -> None:
+    jobs = jobs_of(store)
+    active, paused, finished = (a_job(name) for name in ("active", "paused", "finished"))
+    jobs.add(active)
+    jobs.add(Job(definition=paused.definition, standing=paused.standing.paused()))
+    jobs.add(
+        Job(definition=finished.definition, standing=replace(finished.standing, state=JobState.FINISHED, due_at=None))
+    )
+    firings_of(store).record([an_execution(active, retry_at=SOON), an_execution(active, retry_at=None, due_at=START)])
+    waiting = FiringRef(account_id=ALICE, firing_id=firing_id(active.ref, SOON))
+    expected = {Due(subject=active.ref, due_at=SOON, rev=1), Due(subject=waiting, due_at=SOON, rev=1)}
+    assert set(due_of(store)) == expected
+
+
+def test_the_index_is_read_from_the_first_instant_and_up_to_the_last(store: Store) -> None:
+    jobs, index = jobs_of(store), DynamoNextFires(store.jobs, shards=1)
+    for number in range(4):
+        job = a_job(f"job-{number}")
+        due_at = SOON + timedelta(milliseconds=number)
+        jobs = DynamoJobs(store.jobs, shards=1, retention=MONTH)
+        jobs.add(Job(definition=job.definition, standing=replace(job.standing, due_at=due_at)))
+    pages = index.due(0, since=SOON + timedelta(milliseconds=1), until=SOON + timedelta(milliseconds=3))
+    assert [due.subject.job_id for page in pages for due in page if isinstance(due.subject, JobRef)] == [
+        "job-1",
+        "job-2",
+    ]
+    assert list(index.due(0, since=SOON, until=SOON)) == []
+
+
+def test_a_claim_moves_the_job_on_and_only_one_wins(store: Store) -> None:
+    jobs, firings, job = jobs_of(store), firings_of(store), a_job()
+    jobs.add(job)
+    first, second = (job.standing.fired(a_claim(job, nonce=nonce)) for nonce in ("first", "second"))
+    assert firings.claim_job(job.ref, first, rev=1) == first
+    assert firings.claim_job(job.ref, second, rev=1) == first, "the loser is told who has it"
+    assert firings.claim_job(job.ref, first, rev=1) == first, "a reply that was lost is no lost claim"
+    assert due_of(store) == [Due(subject=job.ref, due_at=SOON + timedelta(seconds=10), rev=1)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda standing: standing.paused(), id="paused"),
+        pytest.param(lambda standing: standing.rescheduled(standing.schedule, START), id="edited to the same time"),
+        pytest.param(lambda standing: replace(standing, due_at=SOON + timedelta(seconds=1)), id="due at another time"),
+    ],
+)
+def test_no_claim_of_what_was_cancelled(store: Store, change) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    jobs, firings, job = jobs_of(store), firings_of(store), a_job()
+    changed = Job(definition=job.definition, standing=change(job.standing))
+    jobs.add(changed)
+    assert firings.claim_job(job.ref, job.standing.fired(a_claim(job)), rev=1) == changed.standing
+    assert jobs.get(job.ref) == changed
+
+
+def test_no_claim_of_what_is_gone(store: Store) -> None:
+    job = a_job()
+    assert firings_of(store).claim_job(job.ref, job.standing.fired(a_claim(job)), rev=1) is None
+    assert jobs_of(store).get(job.ref) is None, "the claim leaves nothing behind"
+
+
+def test_a_last_claim_takes_the_job_out_of_the_index(store: Store) -> None:
+    jobs, job = jobs_of(store), a_job()
+    job = Job(definition=job.definition, standing=replace(job.standing, schedule=Once(at=SOON)))
+    jobs.add(job)
+    after = firings_of(store).claim_job(job.ref, job.standing.fired(a_claim(job)), rev=1)
+    assert after
+    assert (after.state, after.due_at, due_of(store)) == (JobState.FINISHED, None, [])
+
+
+def test_a_dead_claim_is_taken_over_by_one(store: Store) -> None:
+    jobs, firings, job = jobs_of(store), firings_of(store), a_job()
+    jobs.add(job)
+    dead, heir, late = (a_claim(job, nonce=nonce) for nonce in ("dead", "heir", "late"))
+    firings.claim_job(job.ref, job.standing.fired(dead), rev=1)
+    assert firings.take_over(job.ref, heir, dead=dead)
+    assert not firings.take_over(job.ref, late, dead=dead)
+    assert firings.take_over(job.ref, heir, dead=dead), "its own lost reply"
+    stored = jobs.get(job.ref)
+    assert stored
+    assert stored.standing.claim == heir
+
+
+def an_execution(job: Job, *, retry_at: object = SOON, due_at: object = SOON, **changes: object) -> Execution:
+    base: dict[str, object] = {
+        "firing_id": firing_id(job.ref, due_at),  # type: ignore[arg-type]
+        "ref": job.ref,
+        "due_at": due_at,
+        "state": ExecutionState.WAITING if retry_at else ExecutionState.DELIVERED,
+        "retry_at": retry_at,
+        "rev": 1 if retry_at else 0,
+    }
+    return Execution(**(base | changes))  # type: ignore[arg-type]
+
+
+def test_an_execution_reads_back_with_its_attempts_and_their_four_times(store: Store) -> None:
+    outcomes = (
+        Outcome(kind=OutcomeKind.REFUSED, took=timedelta(milliseconds=7), status=500, detail="no", body=b"\xff" * 8192),
+        Outcome(kind=OutcomeKind.TIMED_OUT, took=timedelta(seconds=30)),
+    )
+    attempts = tuple(
+        Attempt(
+            due_at=SOON,
+            claimed_at=SOON + timedelta(milliseconds=1),
+            sent_at=SOON + timedelta(milliseconds=2),
+            answered_at=SOON + timedelta(milliseconds=3),
+            outcome=outcome,
+        )
+        for outcome in outcomes
+    )
+    execution = an_execution(a_job(), attempts=attempts, callback=outcomes[0], reason="why")
+    assert firings_of(store).record([execution]) == []
+    ref = FiringRef(account_id=ALICE, firing_id=execution.firing_id)
+    assert DynamoExecutions(store.jobs).get(ref) == execution
+    assert firings_of(store).executions([ref]) == {ref: execution}
+
+
+def test_history_is_read_by_account_and_range_and_by_job(store: Store) -> None:
+    one, other, bob = a_job("one"), a_job("other"), a_job("one", account=BOB)
+    minutes = [START + timedelta(minutes=number) for number in range(30)]
+    records = [an_execution(job, retry_at=None, due_at=at) for at in minutes for job in (one, other, bob)]
+    assert firings_of(store).record(records) == []
+    history = DynamoExecutions(store.jobs)
+    found = history.between(ALICE, minutes[5], minutes[9])
+    assert [execution.due_at for execution in found] == [at for at in minutes[5:10] for _ in range(2)]
+    assert {execution.ref for execution in found} == {one.ref, other.ref}
+    latest = history.of_job(one.ref, limit=3)
+    assert [execution.due_at for execution in latest] == [minutes[29], minutes[28], minutes[27]]
+    assert {execution.ref for execution in latest} == {one.ref}
+
+
+def test_a_retry_is_claimed_once_and_leaves_the_index(store: Store) -> None:
+    firings, job = firings_of(store), a_job()
+    waiting = an_execution(job)
+    firings.record([waiting])
+    ref = FiringRef(account_id=ALICE, firing_id=waiting.firing_id)
+    first, second = a_claim(job, nonce="first"), a_claim(job, nonce="second")
+    won = firings.claim_retry(ref, first, rev=1)
+    assert won
+    assert (won.claim, won.retry_at, due_of(store)) == (first, None, [])
+    lost = firings.claim_retry(ref, second, rev=1)
+    assert lost
+    assert lost.claim == first
+    assert firings.take_over(ref, second, dead=first)
+    assert firings.claim_retry(FiringRef(account_id=BOB, firing_id=waiting.firing_id), first, rev=1) is None
+
+
+def test_a_waiting_retry_is_cancelled_unless_it_has_begun(store: Store) -> None:
+    firings, history, job = firings_of(store), DynamoExecutions(store.jobs), a_job()
+    waiting = an_execution(job)
+    firings.record([waiting])
+    assert history.cancel(waiting)
+    assert due_of(store) == []
+    ref = FiringRef(account_id=ALICE, firing_id=waiting.firing_id)
+    stored = history.get(ref)
+    assert stored
+    assert stored.state is ExecutionState.CANCELLED
+    firings.record([waiting])
+    firings.claim_retry(ref, a_claim(job), rev=1)
+    assert not history.cancel(waiting)
+
+
+def test_watermarks_are_advanced_by_one_tick_at_a_time(store: Store) -> None:
+    index = DynamoNextFires(store.jobs, shards=2)
+    fresh = index.watermarks()
+    assert fresh == Watermarks(marks={})
+    marks = Watermarks(marks={0: START, 1: SOON}, swept=START, backlog=3, sent=5)
+    assert index.advance(marks)
+    assert not index.advance(marks), "another tick has read the same version"
+    assert index.watermarks() == replace(marks, version=1)
+    assert index.advance(replace(marks, marks={0: SOON}, version=1))
+    assert index.watermarks().marks == {0: SOON}
+
+
+def test_accounts_and_keys_are_all_or_nothing_and_an_address_is_one_account_s(store: Store) -> None:
+    accounts = DynamoAccounts(store.accounts)
+    alice = Account(account_id=ALICE, email="Me@Example.com", created_at=START, data_key=b"\x01wrapped")
+    key = ApiKey(key="key-1", account_id=ALICE, secret=Sealed(b"\x02sealed"), created_at=START)
+    accounts.add(alice, key)
+    assert (accounts.account(ALICE), accounts.key("key-1")) == (alice, key)
+    assert (accounts.account(BOB), accounts.key("key-2")) == (None, None)
+    twin = replace(alice, account_id=BOB, email="me@example.COM")
+    with pytest.raises(Taken):
+        accounts.add(twin, replace(key, key="key-2", account_id=BOB))
+    assert (accounts.account(BOB), accounts.key("key-2")) == (None, None)
+
+
+def test_recent_accounts_are_as_old_as_they_may_be(store: Store) -> None:
+    recent = RecentAccounts(DynamoAccounts(store.accounts), store.clock, age=timedelta(seconds=10))
+    assert recent.account(ALICE) is None
+    alice = Account(account_id=ALICE, email="me@example.com", created_at=START, data_key=b"k")
+    recent.add(alice, ApiKey(key="key-1", account_id=ALICE, secret=Sealed(b"s"), created_at=START))
+    store.clock.forward(seconds=10)
+    assert recent.account(ALICE) is None
+    store.clock.forward(seconds=1)
+    assert recent.account(ALICE) == alice
+
+
+def test_audit_entries_are_read_by_account_and_range(store: Store) -> None:
+    audit = DynamoAudit(store.jobs, retention=MONTH)
+    entries = [
+        AuditEntry(
+            account_id=account,
+            job_id="job-1",
+            job_name="a job",
+            event=AuditEvent.ADDED,
+            user="key-1",
+            description="",
+            created_at=START + timedelta(seconds=number),
+        )
+        for number in range(5)
+        for account in (ALICE, BOB)
+    ]
+    for entry in entries:
+        audit.add(entry)
+    found = audit.between(ALICE, START + timedelta(seconds=1), START + timedelta(seconds=3))
+    assert found == [entry for entry in entries if entry.account_id == ALICE][1:4]
+
+
+def test_what_expires_says_when_and_a_job_that_is_kept_does_not(store: Store) -> None:
+    jobs, job = jobs_of(store), a_job()
+    once = a_job("once", ending=Ending.EXPIRE)
+    once = Job(definition=once.definition, standing=replace(once.standing, schedule=Once(at=SOON)))
+    jobs.add(job)
+    jobs.add(once)
+    firings_of(store).record([an_execution(job)])
+    seconds = int((SOON + MONTH).timestamp())
+
+    def expiry(key: tuple[str, str]) -> object:
+        item = store.jobs.get(key)
+        assert item
+        return item.get("expires_at")
+
+    hashes = [f"{ALICE}#job-1", f"{ALICE}#once"]
+    assert [expiry((pk, sk)) for pk in hashes for sk in ("standing", "definition")] == [None, None, seconds, seconds]
+    [page] = store.jobs.query(f"{ALICE}#jobs")
+    assert [item.get("expires_at") for item in page] == [None, seconds]

@@ -1,0 +1,170 @@
+"""A whole Belltower in one process: the real stores on moto's tables, the real vault, fakes for what is outside.
+
+Time is the clock's: `run` lets the queue deliver what is visible, `tick` is EventBridge's minute, and `let_pass` does
+both, minute after minute, until a moment.
+"""
+
+import itertools
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from moto import mock_aws
+from pynamodb.connection.base import Connection
+
+from chalicelib.operations.accounts import open_account
+from chalicelib.operations.deliver import deliver, park
+from chalicelib.operations.jobs import create_job
+from chalicelib.operations.tick import tick
+from chalicelib.ports import Rules, Services
+from chalicelib.scheduling.account import Principal
+from chalicelib.scheduling.claiming import floor_to_minute
+from chalicelib.scheduling.execution import Execution
+from chalicelib.scheduling.job import Definition, Job, JobRef
+from chalicelib.scheduling.retry import Misfire
+from chalicelib.scheduling.schedule import Once, Schedule
+from chalicelib.scheduling.secret import Secret
+from chalicelib.scheduling.target import Target, Webhook
+from chalicelib.storage.accounts import DynamoAccounts
+from chalicelib.storage.audit import DynamoAudit
+from chalicelib.storage.executions import DynamoExecutions, DynamoFirings
+from chalicelib.storage.jobs import DynamoJobs, DynamoNextFires
+from chalicelib.storage.tables import Table, connect
+from chalicelib.storage.vault import KmsVault
+from tests.fakes import FakeClock, FakeEvents, FakeKms, FakeQueue, FakeReceiver, FakeTopics
+from tests.schema import create_tables
+
+START = datetime(2026, 11, 22, 12, 0, 30, tzinfo=UTC)
+URL = "https://example.com/hook"
+RULES = Rules(retention=timedelta(days=30), lease=timedelta(seconds=60))
+VISIBILITY = timedelta(minutes=6)
+
+
+class OneAtATime:
+    """A connection that lets one call through at a time: moto checks a condition and writes in two steps."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection, self._lock = connection, threading.Lock()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def dispatch(self, operation: str, kwargs: dict[str, Any]) -> dict[str, Any]:
+        with self._lock:
+            return self._connection.dispatch(operation, kwargs)
+
+
+class World:
+    """Services on one pair of tables, and the hands that move them."""
+
+    def __init__(self, accounts: Table, jobs: Table, *, shards: int = 2, rules: Rules = RULES) -> None:
+        self.clock = FakeClock(START)
+        self.queue = FakeQueue(self.clock, visibility=VISIBILITY)
+        self.receiver, self.topics, self.events, self.kms = FakeReceiver(), FakeTopics(), FakeEvents(), FakeKms()
+        self.table = jobs
+        self.services = Services(
+            clock=self.clock,
+            accounts=DynamoAccounts(accounts),
+            jobs=DynamoJobs(jobs, shards=shards, retention=rules.retention),
+            firings=DynamoFirings(jobs, self.clock, shards=shards, retention=rules.retention),
+            executions=DynamoExecutions(jobs),
+            next_fires=DynamoNextFires(jobs, shards=shards),
+            audit=DynamoAudit(jobs, retention=rules.retention),
+            queue=self.queue,
+            vault=KmsVault(self.kms, "alias/test", self.clock),
+            webhooks=self.receiver,
+            topics=self.topics,
+            events=self.events,
+            rules=rules,
+        )
+        self._nonces = (f"nonce-{number}" for number in itertools.count(1))
+        self._emails = (f"user{number}@example.com" for number in itertools.count(1))
+
+    def open_account(self) -> tuple[Principal, Secret]:
+        """A new account's principal and secret."""
+        account, key, secret = open_account(self.services, next(self._emails))
+        return Principal(account_id=account.account_id, key=key.key), secret
+
+    def a_job(
+        self,
+        schedule: Schedule | None = None,
+        *,
+        owner: Principal | None = None,
+        job_id: str = "job-1",
+        target: Target | None = None,
+        misfire: Misfire = Misfire.LATEST,
+        **definition: Any,
+    ) -> Job:
+        """A stored job; by default a webhook in five seconds."""
+        principal = owner or self.open_account()[0]
+        asked = Definition(
+            ref=JobRef(account_id=principal.account_id, job_id=job_id),
+            dialect="test",
+            key=principal.key,
+            name="a job",
+            target=target or Webhook(url=URL),
+            created_at=self.clock.now(),
+            **definition,
+        )
+        schedule = schedule or Once(at=self.clock.now() + timedelta(seconds=5))
+        return create_job(self.services, asked, schedule, misfire=misfire)
+
+    def run(self, *, until: datetime | None = None) -> None:
+        """Delivers what is in the queue as it becomes visible, up to a moment (by default: now)."""
+        until = until or self.clock.now()
+        while True:
+            batch = self.queue.receive()
+            if batch:
+                left = deliver(self.services, batch, nonce=next(self._nonces))
+                self.queue.delete([message.message_id for message in batch if message.message_id not in left])
+                continue
+            upcoming = [message.visible_at for message in self.queue.messages if message.visible_at <= until]
+            if not upcoming:
+                break
+            self.clock.sleep_until(min(upcoming))
+        self.clock.sleep_until(until)
+
+    def park(self) -> None:
+        """Lets the dead-letter consumer work."""
+        batch = self.queue.receive_dead()
+        left = park(self.services, batch, nonce=next(self._nonces))
+        self.queue.delete([message.message_id for message in batch if message.message_id not in left])
+
+    def tick(self) -> int:
+        """EventBridge's call for the present minute."""
+        now = self.clock.now()
+        return tick(self.services, floor_to_minute(now), until=now + timedelta(seconds=50))
+
+    def let_pass(self, **span: float) -> None:
+        """Minute by minute: a tick at each, and deliveries all the time."""
+        end = self.clock.now() + timedelta(**span)
+        while self.clock.now() < end:
+            minute = floor_to_minute(self.clock.now()) + timedelta(minutes=1)
+            self.run(until=min(minute, end))
+            if self.clock.now() == minute:
+                self.tick()
+        self.run()
+
+    def job(self, job: Job) -> Job | None:
+        """The job as stored."""
+        return self.services.jobs.get(job.ref)
+
+    def executions(self, job: Job) -> list[Execution]:
+        """The job's history, the oldest first."""
+        return list(reversed(self.services.executions.of_job(job.ref, limit=1000)))
+
+    def with_rules(self, **rules: Any) -> None:
+        """Other numbers from now on."""
+        self.services = replace(self.services, rules=replace(self.services.rules, **rules))
+
+
+@contextmanager
+def moto_world(**options: Any) -> Iterator[World]:
+    """A world on fresh tables in this process."""
+    with mock_aws():
+        accounts, jobs = create_tables()
+        connection = cast("Connection", OneAtATime(connect("us-east-1", credentials=("testing", "testing"))))
+        yield World(Table(connection, accounts), Table(connection, jobs), **options)
