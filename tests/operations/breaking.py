@@ -49,7 +49,8 @@ def breaking(world: World, port: str, method: str, how: str, *, times: int = 1) 
     """The world with one port that breaks; a worker's death ends the block, not the test."""
     whole = world.services
     broken = Breaking(getattr(whole, port), method, how, times=times)
-    world.services = replace(whole, **{port: broken})
+    ports: dict[str, Any] = {port: broken}
+    world.services = replace(whole, **ports)
     try:
         yield broken
     except Killed:

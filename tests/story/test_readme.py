@@ -1,0 +1,57 @@
+"""The README's walk through, run as it is written: only the ports are others."""
+
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.engine import ROOT, eventually
+from tests.story.conftest import Sink, Stack
+
+pytestmark = [pytest.mark.engine, pytest.mark.story]
+
+Run = Callable[..., str]
+
+BLOCK = re.compile(r"<!-- walk: (?P<name>\w+) -->\n```bash\n(?P<code>.*?)```", re.DOTALL)
+
+
+def blocks() -> dict[str, str]:
+    return {match["name"]: match["code"] for match in BLOCK.finditer((ROOT / "README.md").read_text())}
+
+
+@pytest.fixture
+def run(stack: Stack, sink: Sink, tmp_path: Path) -> Run:
+    """Runs blocks of the README, one after the other in one shell, and returns what they print."""
+    (tmp_path / ".venv").symlink_to(ROOT / ".venv")
+    (tmp_path / ".local").symlink_to(stack.engine.home)
+
+    def named(*names: str) -> str:
+        code = "\n".join(blocks()[name] for name in names)
+        for written, ours in (("8000", stack.engine.front_port), ("4566", stack.engine.port), ("9000", sink.port)):
+            code = code.replace(f"127.0.0.1:{written}", f"127.0.0.1:{ours}")
+        shell = ["bash", "-euo", "pipefail", "-c", code]
+        done = subprocess.run(shell, cwd=tmp_path, capture_output=True, text=True, timeout=130, check=False)  # noqa: S603
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return named
+
+
+def test_a_call_in_five_seconds(run: Run, sink: Sink) -> None:
+    printed = run("account", "rlatr", "log")
+    assert '{"success": {"id": ' in printed
+    [arrival] = eventually(lambda: sink.at("?hello"), within=10)
+    assert arrival.method == "GET"
+    assert '"event": "fired"' in printed
+
+
+def test_a_message_each_minute(run: Run) -> None:
+    printed = run("account", "subscribe", "cronally", "receive")
+    assert '"name": "each minute"' in printed
+    assert printed.strip().endswith("tick-tock")
+
+
+def test_every_block_of_the_walk_is_run() -> None:
+    assert set(blocks()) == {"account", "rlatr", "log", "subscribe", "cronally", "receive"}

@@ -1,0 +1,209 @@
+"""The whole way, through the deployed artifact: requests in at the front, calls out to real sockets.
+
+One deployment, one timeline of about four minutes: the tests run in the order they stand in.
+"""
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+
+from chalicelib import signing
+from chalicelib.scheduling.execution import Execution, ExecutionState, Outcome, OutcomeKind
+from tests.engine import eventually
+from tests.story.conftest import WORKER_SECONDS, Arrival, Sink, Stack, User, function_processes, parsed
+
+pytestmark = [pytest.mark.engine, pytest.mark.story]
+
+PAUSE = 120
+OLD = "202001010000"
+
+
+def in_seconds(seconds: float) -> datetime:
+    now = datetime.now(UTC) + timedelta(seconds=seconds)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+def iso(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds")
+
+
+@dataclass(frozen=True)
+class Subscriber:
+    """A queue of the user's own that subscribes to a topic of the user's own."""
+
+    stack: Stack
+    topic: str
+    queue: str
+
+    def messages(self) -> list[dict[str, Any]]:
+        sqs = self.stack.engine.client("sqs")
+        found = sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages", [])
+        for message in found:
+            sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+        return [parsed(message) for message in found]
+
+
+@pytest.fixture(scope="module")
+def subscriber(stack: Stack) -> Subscriber:
+    sns, sqs = stack.engine.client("sns"), stack.engine.client("sqs")
+    topic = sns.create_topic(Name="minutes")["TopicArn"]
+    queue = sqs.create_queue(QueueName="minutes")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    return Subscriber(stack, topic, queue)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def each_minute(alice: User, subscriber: Subscriber) -> dict[str, Any]:
+    """A Cronally job for every minute, made before anything else and left to run."""
+    status, said = alice.cronally(
+        "POST",
+        "/cronjob/",
+        name="each minute",
+        cron="* * * * *",
+        sns_topic=subscriber.topic,
+        sns_message="tick-tock",
+        sns_region="us-east-1",
+        sns_access_key_id="test",
+        sns_secret_access_key="test",
+    )
+    assert status == 200, said
+    document: dict[str, Any] = said["response"]
+    return document
+
+
+def test_a_rlatr_job_due_in_five_seconds_arrives_within_its_second_signed(alice: User, sink: Sink) -> None:
+    at, url = in_seconds(5), sink.url("on-time")
+    status, said = alice.rlatr("POST", uri=url, at=iso(at), method="post")
+    assert status == 200, said
+    [arrival] = eventually(lambda: sink.at("on-time"), within=10)
+    assert 0 <= arrival.at - at.timestamp() < 1
+    assert arrival.method == "POST"
+    assert arrival.headers["X-RLatr-Signature"] == signing.url_secret_sha1(url, alice.secret)
+    execution = eventually(lambda: alice.execution_of(said["success"]["id"]), within=5)
+    assert (execution.state, execution.due_at) == (ExecutionState.DELIVERED, at)
+    assert arrival.headers["webhook-id"] == execution.firing_id
+    expected = signing.standard_webhook(
+        signing.webhook_key(alice.secret),
+        message_id=execution.firing_id,
+        timestamp=int(arrival.headers["webhook-timestamp"]),
+        body=arrival.body,
+    )
+    assert arrival.headers["webhook-signature"] == expected
+
+
+def test_a_job_due_in_two_seconds_and_one_due_at_once_are_not_late_either(alice: User, sink: Sink) -> None:
+    for seconds in (0, 2):
+        at = in_seconds(seconds)
+        alice.rlatr("POST", uri=sink.url(f"soon-{seconds}"), at=iso(at))
+        [arrival] = eventually(partial(sink.at, f"soon-{seconds}"), within=8)
+        assert 0 <= arrival.at - at.timestamp() < 1.5
+
+
+def test_a_job_to_a_server_that_answers_500_is_tried_ten_seconds_later_then_called_back(
+    alice: User, sink: Sink
+) -> None:
+    sink.behave = lambda arrival, count: 500 if arrival.path == "/broken-once" and count == 1 else 200
+    status, said = alice.rlatr(
+        "POST", uri=sink.url("broken-once"), at=iso(in_seconds(1)), callback_uri=sink.url("called-back")
+    )
+    assert status == 200, said
+    [callback] = eventually(lambda: sink.at("called-back"), within=25)
+    first, second = sink.at("broken-once")
+    assert 10 <= second.at - first.at < 11.5
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    assert callback.at > second.at
+    assert callback.body == b'{"status": "success", "id": %d}' % said["success"]["id"]
+
+    def noted() -> tuple[Execution, Outcome] | None:
+        execution = alice.execution_of(said["success"]["id"])
+        return (execution, execution.callback) if execution and execution.callback else None
+
+    execution, outcome = eventually(noted, within=5)
+    assert [attempt.outcome.status for attempt in execution.attempts] == [500, 200]
+    assert outcome.kind is OutcomeKind.DELIVERED
+
+
+def test_what_is_not_signed_right_is_refused(alice: User, bob: User, each_minute: dict[str, Any]) -> None:
+    name = each_minute["cronjob_id"]
+    assert alice.cronally("GET", "/cronjobs/")[1]["response"] == [each_minute]
+    assert bob.cronally("GET", "/cronjobs/")[1]["response"] == []
+    assert alice.cronally("GET", "/cronjobs/", secret=bob.secret)[0] == 401
+    assert alice.cronally("GET", "/cronjobs/", date=OLD)[0] == 401
+    foreign, unknown = (bob.cronally("DELETE", f"/cronjob/{one}/") for one in (name, "0" * 36))
+    assert foreign == unknown
+    assert foreign[0] == 404
+    assert alice.cronally("GET", "/account/")[1]["response"]["cronjob_count"] == 1
+
+
+def test_a_worker_killed_between_claim_and_record_loses_nothing(stack: Stack, alice: User, sink: Sink) -> None:
+    def hang_once(arrival: Arrival, count: int) -> int:
+        if arrival.path == "/killed" and count == 1:
+            time.sleep(WORKER_SECONDS)
+        return 200
+
+    sink.behave = hang_once
+    _, said = alice.rlatr("POST", uri=sink.url("killed"), at=iso(in_seconds(1)))
+    [first] = eventually(lambda: sink.at("killed"), within=10)
+    workers = function_processes(stack.engine, "Deliver")
+    assert workers
+    for worker in workers:
+        os.kill(worker, signal.SIGKILL)
+    assert alice.execution_of(said["success"]["id"]) is None, "it died before its record"
+    _, second = eventually(lambda: (calls := sink.at("killed"))[1:] and calls, within=WORKER_SECONDS * 6 + 30)
+    assert second.headers["webhook-id"] == first.headers["webhook-id"]
+    execution = eventually(lambda: alice.execution_of(said["success"]["id"]), within=10)
+    assert execution.state is ExecutionState.DELIVERED
+
+
+def test_the_subscriber_has_a_message_for_each_minute(
+    alice: User, subscriber: Subscriber, each_minute: dict[str, Any]
+) -> None:
+    got: list[dict[str, Any]] = []
+
+    def two() -> bool:
+        got.extend(subscriber.messages())
+        return len(got) >= 2
+
+    eventually(two, within=130)
+    assert {message["Message"] for message in got} == {"tick-tock"}
+    fired = [one for one in alice.stack.executions(alice.account_id) if one.ref.job_id == each_minute["cronjob_id"]]
+    minutes = [one.due_at for one in fired]
+    assert minutes == [minutes[0] + timedelta(minutes=number) for number in range(len(minutes))]
+    assert [one.state for one in fired] == [ExecutionState.DELIVERED] * len(fired)
+
+
+def test_a_worker_paused_for_two_minutes_loses_nothing(stack: Stack, alice: User, sink: Sink) -> None:
+    functions = stack.engine.client("lambda")
+    mappings = [
+        mapping["UUID"]
+        for mapping in functions.list_event_source_mappings()["EventSourceMappings"]
+        if "Deliver" in mapping["FunctionArn"]
+    ]
+    assert len(mappings) == 2
+    for mapping in mappings:
+        functions.update_event_source_mapping(UUID=mapping, Enabled=False)
+    time.sleep(2)
+    names = [f"paused-{number}" for number in range(5)]
+    jobs = [alice.rlatr("POST", uri=sink.url(name), at=iso(in_seconds(5)))[1]["success"]["id"] for name in names]
+    time.sleep(PAUSE)
+    assert [sink.at(name) for name in names] == [[]] * 5
+    for mapping in mappings:
+        functions.update_event_source_mapping(UUID=mapping, Enabled=True)
+    eventually(lambda: all(sink.at(name) for name in names), within=30)
+    eventually(lambda: all(alice.execution_of(job) for job in jobs), within=10)
+    assert [len(sink.at(name)) for name in names] == [1] * 5
+
+
+def test_what_was_sent_to_be_deleted_is_gone(alice: User, subscriber: Subscriber, each_minute: dict[str, Any]) -> None:
+    status, said = alice.cronally("DELETE", f"/cronjob/{each_minute['cronjob_id']}/")
+    assert (status, said["response"]["deleted"]) == (200, True)
+    subscriber.messages()
+    assert alice.cronally("GET", "/cronjobs/")[1]["response"] == []
+    assert alice.cronally("DELETE", f"/cronjob/{each_minute['cronjob_id']}/")[0] == 404
