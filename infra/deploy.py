@@ -36,7 +36,7 @@ class DeployError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """Where to deploy what, and how. `key` picks the account on the embedded engine; on AWS boto3 finds its own keys."""
+    """Where to deploy what, and how. `key` picks the account on the embedded engine; on AWS boto3 finds keys itself."""
 
     artifact: Artifact
     stage: str = "dev"
@@ -48,10 +48,13 @@ class Deployment:
 
     @property
     def stack(self) -> str:
+        """The stack's name."""
         return f"belltower-{self.stage}"
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
-        return boto3.client(
+        """A client for where this goes."""
+        make: Any = boto3.client
+        return make(
             service,
             region_name=self.region,
             endpoint_url=self.endpoint,
@@ -147,7 +150,7 @@ def _hash(*parts: bytes) -> str:
 # --- the stack --------------------------------------------------------------------------------------------------------
 
 
-def _describe(cloudformation: Any, stack: str) -> dict[str, Any] | None:  # noqa: ANN401 - see Deployment.client
+def _describe(cloudformation: Any, stack: str) -> dict[str, Any] | None:  # noqa: ANN401 - boto3 makes its clients at run time
     try:
         found: dict[str, Any] = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
     except ClientError as error:
@@ -162,7 +165,7 @@ def _is_made_of(stack: Mapping[str, Any], made_of: str) -> bool:
     return complete and {"Key": TAG, "Value": made_of} in stack.get("Tags", [])
 
 
-def _start(deployment: Deployment, cloudformation: Any, *, exists: bool, request: dict[str, Any]) -> None:  # noqa: ANN401
+def _start(deployment: Deployment, cloudformation: Any, *, exists: bool, request: dict[str, Any]) -> None:  # noqa: ANN401 - boto3 makes its clients at run time
     deployment.say(f"deploy: {'updating' if exists else 'creating'} {deployment.stack}")
     if not exists:
         cloudformation.create_stack(**request, OnFailure="ROLLBACK")
@@ -174,7 +177,7 @@ def _start(deployment: Deployment, cloudformation: Any, *, exists: bool, request
             raise
 
 
-def _wait(deployment: Deployment, cloudformation: Any, *, since: Mapping[str, Any] | None) -> dict[str, Any]:  # noqa: ANN401
+def _wait(deployment: Deployment, cloudformation: Any, *, since: Mapping[str, Any] | None) -> dict[str, Any]:  # noqa: ANN401 - boto3 makes its clients at run time
     """Waits until nothing is in progress, telling each failure. The stack as it is then, {} when it is gone."""
     pause, deadline = (0.1 if deployment.endpoint else 3.0), time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
@@ -188,7 +191,7 @@ def _wait(deployment: Deployment, cloudformation: Any, *, since: Mapping[str, An
     raise DeployError(f"{deployment.stack} is still {status} after {PATIENCE // 60} minutes")
 
 
-def _failures(cloudformation: Any, stack: str) -> str:  # noqa: ANN401
+def _failures(cloudformation: Any, stack: str) -> str:  # noqa: ANN401 - boto3 makes its clients at run time
     events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
     failed = [event for event in reversed(events) if event["ResourceStatus"].endswith("_FAILED")]
     reasons = [

@@ -25,7 +25,6 @@ from chalicelib.scheduling.errors import (
     MethodNotAllowed,
     NotFound,
     QuotaExceeded,
-    Tampered,
     TooLarge,
     Unauthenticated,
     Unavailable,
@@ -131,15 +130,19 @@ def answer(
 def _attempt(
     dialect: Dialect, views: Mapping[str, View], services: Services, event: Mapping[str, Any]
 ) -> tuple[Response, str]:
-    """The answer, and what the operator should know about it. What was tampered with is nobody else's business."""
+    """The answer, and what the operator should know about it.
+
+    An error of ours without a place in STATUSES, such as Tampered, is for the operator alone: its text may name what
+    the caller must not see.
+    """
     try:
         request = request_of(event)
         view = views.get(request.method) or partial(_refuse, tuple(views))
         return view(services, request), ""
-    except Tampered as error:
-        return dialect.render_error(OurFault()), f"Tampered: {error}"
     except BelltowerError as error:
-        return dialect.render_error(error), type(error).__name__
+        if isinstance(error, tuple(STATUSES)):
+            return dialect.render_error(error), type(error).__name__
+        return dialect.render_error(OurFault()), f"{type(error).__name__}: {error}"
     except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer in its own words
         return dialect.render_error(OurFault()), f"bug: {_where(error)}"
 

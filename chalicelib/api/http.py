@@ -47,7 +47,9 @@ class Request:
     def signable_paths(self) -> tuple[str, ...]:
         """The paths that a client may have signed: with the stage or without, with the last slash or without."""
         sent = (self.path, self.staged or self.path)
-        return tuple(dict.fromkeys(spelt for path in sent for spelt in (path, path.rstrip("/"), f"{path.rstrip('/')}/")))
+        return tuple(
+            dict.fromkeys(spelt for path in sent for spelt in (path, path.rstrip("/"), f"{path.rstrip('/')}/"))
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

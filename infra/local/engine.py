@@ -4,8 +4,8 @@
 behind `make run` (in the process of infra/local/run.py) and behind the tests (as a process of its own, see `main`),
 because MiniStack reads its environment when it is imported: one engine per process.
 
-That environment is also handed to the functions, so `isolate` first removes everything a developer's shell may say about
-AWS: no real credentials, profiles, endpoints or proxies get in. A function sees region us-east-1 and the keys
+That environment is also handed to the functions, so `isolate` first removes everything a developer's shell may say
+about AWS: no real credentials, profiles, endpoints or proxies get in. A function sees region us-east-1 and the keys
 `000000000000` / `test`, the default account; a client from outside picks another account by using twelve digits as its
 access key.
 """
@@ -26,7 +26,7 @@ import tempfile
 from dataclasses import dataclass, field
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from hypercorn.asyncio import serve as serve_asgi
 from hypercorn.config import Config
@@ -54,18 +54,22 @@ class Options:
 
     @property
     def endpoint(self) -> str:
+        """Where AWS answers."""
         return f"http://{HOST}:{self.port}"
 
     @property
     def front(self) -> str:
+        """Where the API answers, at its root."""
         return f"http://{HOST}:{self.front_port}"
 
     @property
     def log(self) -> Path:
+        """The engine's log, with what the functions print."""
         return self.home / "log"
 
     @property
     def state(self) -> Path:
+        """The folder of the snapshots."""
         return self.home / "state"
 
 
@@ -111,7 +115,7 @@ def isolate(options: Options) -> None:
 
 
 def prepare(options: Options) -> None:
-    """Makes the process ready to serve: directories, log file, environment, patches. Reads the state, changes nothing."""
+    """Makes the process ready to serve: folders, log file, environment, patches. Reads the state, changes nothing."""
     snapshot.require_readable(options.state)
     for directory in (options.state, options.home / "s3"):
         directory.mkdir(parents=True, exist_ok=True)
@@ -121,13 +125,13 @@ def prepare(options: Options) -> None:
     tempfile.tempdir = str(scratch)
     _log_to(options.log)
     isolate(options)
-    patches.apply()
+    patches.apply(options.home / "code")
     gateway.apply()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moments:
-    """Turning points in a run. Until `settled` nothing is written: a deploy cut short leaves no half of a stack behind."""
+    """Turning points in a run. Until `settled` nothing is written: a deploy cut short leaves no half a stack behind."""
 
     started: asyncio.Event = field(default_factory=asyncio.Event)
     settled: asyncio.Event = field(default_factory=asyncio.Event)
@@ -139,10 +143,7 @@ async def serve(options: Options, moments: Moments) -> None:
     ministack = importlib.import_module("ministack.app")
     vars(ministack)["save_all"] = lambda _services: None  # its own way to write at the end; ours is quicker
     engine = gateway.Engine(ministack.app)
-    servers = asyncio.gather(
-        serve_asgi(engine, _config(options.port), shutdown_trigger=moments.stop.wait),  # type: ignore[arg-type]
-        serve_asgi(gateway.Front(engine), _config(options.front_port), shutdown_trigger=moments.stop.wait),  # type: ignore[arg-type]
-    )
+    servers = asyncio.ensure_future(_serve_both(engine, options, moments))
     listening = asyncio.create_task(_listening(options))
     await asyncio.wait([servers, listening], return_when=asyncio.FIRST_COMPLETED)
     snapshots = snapshot.Snapshots(engine, options.state)
@@ -159,6 +160,12 @@ async def serve(options: Options, moments: Moments) -> None:
         await asyncio.to_thread(importlib.import_module("ministack.core.lambda_runtime").reset)
     if moments.settled.is_set():
         await snapshots.write()
+
+
+async def _serve_both(engine: gateway.Engine, options: Options, moments: Moments) -> None:
+    apps: list[tuple[Any, int]] = [(engine, options.port), (gateway.Front(engine), options.front_port)]
+    until: Any = moments.stop.wait
+    await asyncio.gather(*(serve_asgi(app, _config(port), shutdown_trigger=until) for app, port in apps))
 
 
 def _config(port: int) -> Config:
@@ -204,7 +211,7 @@ def stop_on_signals(stop: asyncio.Event) -> None:
 async def stop_with_parent(stop: asyncio.Event) -> None:
     """Ends the engine in good order when whoever started it is gone, however it went."""
     parent = os.getppid()
-    while os.getppid() == parent:
+    while os.getppid() == parent:  # noqa: ASYNC110 - no event tells
         await asyncio.sleep(0.2)
     stop.set()
 

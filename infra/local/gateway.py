@@ -1,8 +1,8 @@
 """API Gateway's data plane: requests reach the deployed API as they would on AWS.
 
 MiniStack decodes a path before it looks for the resource, so `my%2Fjob` would be two segments; API Gateway matches the
-path as it was sent and hands it on undecoded. Requests for an API are therefore taken out before MiniStack sees them and
-given to its REST implementation with the raw path.
+path as it was sent and hands it on undecoded. Requests for an API are therefore taken out before MiniStack sees them
+and given to its REST implementation with the raw path.
 
 Two doors lead there:
 
@@ -77,6 +77,7 @@ class Engine:
         """How many requests came: whoever keeps the state asks whether anything happened."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one connection's request, as ASGI has it."""
         self.requests += 1
         raw = scope.get("raw_path", b"").decode("latin-1")
         if scope["type"] != "http" or not raw.startswith(_INVOKE):
@@ -94,6 +95,7 @@ class Front:
         self._engine = engine
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one connection's request, as ASGI has it."""
         if scope["type"] == "lifespan":
             await _live(receive, send)
             return

@@ -1,6 +1,6 @@
 """What we change in MiniStack 1.5.33, and why.
 
-MiniStack is used as it is, but for the six places where it differs from AWS in a way Belltower's clients or promises
+MiniStack is used as it is, but for the seven places where it differs from AWS in a way Belltower's clients or promises
 would notice. All of them touch private names, so the version is pinned in requirements-dev.in and asserted here: a new
 MiniStack means reading this file again, not hoping.
 
@@ -13,7 +13,8 @@ MiniStack means reading this file again, not hoping.
    until they next read their input. `_WORKER_PRELUDE` runs first in each of them: what the artifact lacks is missing
    here as well, and nobody survives the engine.
 5. A number that CloudFormation passes on from a parameter arrives as text, which AWS takes and the poller trips over.
-6. What functions print goes to CloudWatch Logs only, one new stream for each call, kept for ever. Here it goes to the
+6. Each process of a function unpacks its code anew: see infra/local/unpacked.py.
+7. What functions print goes to CloudWatch Logs only, one new stream for each call, kept for ever. Here it goes to the
    engine's log file as well, and old streams go.
 """
 
@@ -27,9 +28,12 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from infra.local.unpacked import SharedZips
+
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
     from types import ModuleType
 
 MINISTACK_VERSION: Final = "1.5.33"
@@ -55,12 +59,12 @@ def require_version() -> None:
     found = importlib.metadata.version("ministack")
     if found != MINISTACK_VERSION:
         raise WrongVersionError(
-            f"ministack {found} is installed, the local engine needs {MINISTACK_VERSION}: run `make clean` and try again"
+            f"ministack {found} is installed, the local engine needs {MINISTACK_VERSION}: run `make clean`, then again"
         )
 
 
-def apply() -> None:
-    """Patches the imported MiniStack. Once per process, before it serves."""
+def apply(code: Path) -> None:
+    """Patches the imported MiniStack. Once per process, before it serves. `code` is where functions are unpacked."""
     require_version()
     gateway = importlib.import_module("ministack.services.apigateway_v1")
     functions = importlib.import_module("ministack.services.lambda_svc")
@@ -70,6 +74,7 @@ def apply() -> None:
     vars(functions)["_sqs_esm_concurrency"] = _number_concurrency(functions)
     vars(functions)["_emit_lambda_logs"] = _surface_logs(functions)
     vars(importlib.import_module("ministack.services.eventbridge"))["_SCHEDULER_TICK_INTERVAL"] = RULE_INTERVAL
+    vars(runtime)["zipfile"] = SharedZips(code)
     vars(runtime)["_PYTHON_WORKER_SCRIPT"] = _worker_prelude() + vars(runtime)["_PYTHON_WORKER_SCRIPT"]
     vars(runtime.Worker)["_drain_stderr_bounded"].__defaults__ = (FIRST_LOG_LINE, LAST_LOG_LINE, 0.25)
 
@@ -115,25 +120,34 @@ def _restore_mocks(gateway: ModuleType, api_id: str, paths: Mapping[str, Any]) -
 
 
 class PunctualEvent:
-    """An event whose `wait` also ends when the next delayed message becomes visible."""
+    """An event whose `wait` also ends when the next delayed message becomes visible.
+
+    The poller clears it, looks at the queues, and waits. What became visible since it was cleared has not been seen,
+    and ends the wait at once.
+    """
 
     def __init__(self, event: threading.Event, times: Callable[[], Iterable[float]]) -> None:
         self._event = event
         self._times = times
+        self._looked = time.time()
 
     def set(self) -> None:
+        """As the event's."""
         self._event.set()
 
     def clear(self) -> None:
+        """As the event's."""
+        self._looked = time.time()
         self._event.clear()
 
     def is_set(self) -> bool:
+        """As the event's."""
         return self._event.is_set()
 
     def wait(self, timeout: float) -> bool:
         """Waits at most `timeout` seconds. False when time ran out, be it ours or the caller's."""
         now = time.time()
-        soonest = min((at for at in self._times() if at > now), default=now + timeout)
+        soonest = min((at for at in self._times() if at > self._looked), default=now + timeout)
         return self._event.wait(min(timeout, max(0.0, soonest - now)))
 
 
@@ -185,7 +199,7 @@ def _number_concurrency(functions: ModuleType) -> Callable[..., int]:
     return concurrency
 
 
-# --- 6. what functions print ------------------------------------------------------------------------------------------
+# --- 7. what functions print ------------------------------------------------------------------------------------------
 
 
 def _surface_logs(functions: ModuleType) -> Callable[..., None]:

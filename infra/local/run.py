@@ -1,8 +1,9 @@
 """`make run`: the whole system on this machine, nothing but Python needed.
 
-In order: package the app, start the embedded AWS, deploy into it what would go to AWS, serve the API. A step whose result
-is there is skipped, so a second start takes seconds. What is kept lies in `.local/`: `state` and `s3` (the engine's
-data), `log` (its log, and what the functions print), `scratch` (unpacked functions, emptied at each start).
+In order: package the app, start the embedded AWS, deploy into it what would go to AWS, serve the API. A step whose
+result is there is skipped, so a second start takes seconds. What is kept lies in `.local/`: `state` and `s3` (the
+engine's data), `log` (its log, and what the functions print), `code` (unpacked functions), `scratch` (emptied at each
+start).
 
 Progress goes to stdout, one line a step; the line that starts with READY is the last before requests are answered. What
 goes wrong is said in one line on stderr, with what to do, and the exit code is 1.
@@ -18,7 +19,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -28,7 +29,7 @@ from infra.local.stack import deploy_locally
 from infra.package import ROOT, Artifact, PackagingError, package
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
 _STARTED: Final = time.monotonic()
 
@@ -117,10 +118,11 @@ async def _run(options: engine.Options, artifact: Artifact) -> None:
     _say(f"stopped, data kept in {options.home}")
 
 
-async def _first(serving: asyncio.Task[None], step: object) -> bool:
+async def _first(serving: asyncio.Task[None], step: Awaitable[object]) -> bool:
     """Whether `step` came to its end before the engine did."""
-    task = asyncio.ensure_future(step)  # type: ignore[call-overload]
-    await asyncio.wait([serving, task], return_when=asyncio.FIRST_COMPLETED)
+    task: asyncio.Future[Any] = asyncio.ensure_future(step)
+    both: list[asyncio.Future[Any]] = [serving, task]
+    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
     if not task.done():
         task.cancel()
         return False

@@ -1,9 +1,9 @@
 """The engine's state on disk: nothing is lost by a stop, two seconds by a kill -9.
 
-MiniStack writes its state when it is stopped in good order, and never else. So we write it, in its own format: while it
-runs, whenever something happened since the last time, and at the end. Each service's file is replaced as a whole; a kill
-in the middle leaves the old one. What is written is taken on the event loop, between two requests, so a file never holds
-half a transaction.
+MiniStack writes its state when it is stopped in good order, and never else. So we write it, in its own format: while
+it runs, whenever something happened since the last time, and at the end. Each service's file is replaced as a whole; a
+kill in the middle leaves the old one. What is written is taken on the event loop, between two requests, so a file never
+holds half a transaction.
 
 Taking it costs time in which nothing is answered: 6 ms for a thousand items (MiniStack's own way, a deep copy encoded
 piece by piece, takes 90). `REST` bounds that share: with much state snapshots become rarer than every two seconds, and
@@ -154,10 +154,10 @@ class _Copy(threading.local):
     def __exit__(self, *_: object) -> None:
         self.reading = False
 
-    def deepcopy(self, value: Any) -> Any:  # noqa: ANN401 - as copy.deepcopy
+    def deepcopy(self, value: Any) -> Any:  # noqa: ANN401 - as the module's own
         return value if self.reading else copy.deepcopy(value)
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - the rest of the module
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - as the module's own
         return getattr(copy, name)
 
 

@@ -40,7 +40,7 @@ def _map_front(apigateway: Any, api_id: str, stage: str) -> None:  # noqa: ANN40
     apigateway.create_base_path_mapping(domainName=DOMAIN, restApiId=api_id, stage=stage)
 
 
-def _expire(dynamodb: Any, table: str) -> None:  # noqa: ANN401
+def _expire(dynamodb: Any, table: str) -> None:  # noqa: ANN401 - boto3 makes its clients at run time
     live = {"AttributeName": "expires_at", "Enabled": True}
     try:
         dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=live)

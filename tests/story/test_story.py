@@ -52,8 +52,8 @@ class Subscriber:
 @pytest.fixture(scope="module")
 def subscriber(stack: Stack) -> Subscriber:
     sns, sqs = stack.engine.client("sns"), stack.engine.client("sqs")
-    topic = sns.create_topic(Name="minutes")["TopicArn"]
-    queue = sqs.create_queue(QueueName="minutes")["QueueUrl"]
+    topic = sns.create_topic(Name="story-minutes")["TopicArn"]
+    queue = sqs.create_queue(QueueName="story-minutes")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     return Subscriber(stack, topic, queue)

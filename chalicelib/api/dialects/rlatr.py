@@ -6,8 +6,8 @@ Interpreted: ids are random 53-bit numbers, exact in every JSON parser and not t
 JSON or in the query string, the body first. A time up to a minute past runs now. Refusals are 400, 401 with a
 challenge, 404 and 405. Four attempts in all, with redirects followed up to five times, since only those of callbacks
 are forbidden. A request whose retries are pending is not completed. An empty field is one that was not sent, except
-that an empty `callback_uri` takes the callback away; a PUT that changes nothing is refused, because it is one whose
-fields were not understood.
+that an empty `callback_uri` takes the callback away. A PUT with no field that is known is refused, since it would say
+success and do nothing. A new `at` starts the four attempts anew; the same one again changes nothing.
 """
 
 import json
@@ -100,8 +100,9 @@ def changed(services: Services, job: Job, fields: Mapping[str, str]) -> Change:
     """The edit that the fields of an update ask for: what is not sent stays as it is."""
     if not fields:
         raise Invalid("", f"Nothing to change: send one of {', '.join(FIELDS)}")
-    definition, schedule = applied(services, (job.definition, job.standing.schedule), fields)
-    return Change(definition=definition, schedule=schedule if "at" in fields else None)
+    before = job.standing.schedule
+    definition, schedule = applied(services, (job.definition, before), fields)
+    return Change(definition=definition, schedule=schedule if schedule != before else None)
 
 
 def applied(
@@ -126,7 +127,7 @@ def applied(
                 case "callback_uri", _:
                     callback = callback_to(text, definition.ref, services)
                 case "at", _:
-                    schedule = Once(at=future(moment(text, name), services.clock.now()))
+                    schedule = once(moment(text, name), before=schedule, now=services.clock.now())
         except Invalid as error:
             problems += error.problems
     if problems:
@@ -135,11 +136,12 @@ def applied(
     return replace(definition, target=target, callback=callback, name=name), schedule
 
 
-def future(at: datetime, now: datetime) -> datetime:
-    """A time that may be asked for: to come, or past by no more than a clock may be wrong."""
-    if at < now - GRACE:
+def once(at: datetime, *, before: Schedule, now: datetime) -> Once:
+    """A time that may be asked for: to come, past by no more than a clock may be wrong, or what it was before."""
+    after = Once(at=at)
+    if after != before and after.at < now - GRACE:
         raise Invalid("at", "must be in the future")
-    return at
+    return after
 
 
 def callback_to(url: str, ref: JobRef, services: Services) -> Callback | None:
