@@ -15,7 +15,7 @@ from chalicelib.scheduling.audit import AuditEntry
 from chalicelib.scheduling.execution import Execution, Outcome
 from chalicelib.scheduling.job import Claim, Job, JobRef, Standing
 from chalicelib.scheduling.secret import Sealed, Secret
-from chalicelib.scheduling.target import AwsKeys, Topic, Webhook
+from chalicelib.scheduling.target import AwsKeys, JobClass, Topic, Webhook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +200,12 @@ class TopicPublisher(Protocol):
     def publish(self, topic: Topic, keys: AwsKeys) -> Outcome: ...
 
 
+class JobRunner(Protocol):
+    """Runs one job class of the allow-list. Never raises for what the class does."""
+
+    def run(self, target: JobClass, ref: JobRef, *, execution_id: str) -> Outcome: ...
+
+
 class Events(Protocol):
     """What the operator sees: one event for each thing that happened, with ids and numbers, never a secret."""
 
@@ -231,5 +237,6 @@ class Services:
     vault: Vault
     webhooks: WebhookSender
     topics: TopicPublisher
+    classes: JobRunner
     events: Events
     rules: Rules = Rules()

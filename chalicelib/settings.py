@@ -28,6 +28,8 @@ class Settings:
     fair_queues: bool
     jobs_per_account: int | None
     own_hosts: frozenset[str]
+    shell_jobs: bool
+    slack_url: str
     local: bool
     aws_endpoint: str | None
 
@@ -49,6 +51,8 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         fair_queues=_switch(environment, "BELLTOWER_FAIR_QUEUES", default="1"),
         jobs_per_account=_number(environment, "BELLTOWER_JOBS_PER_ACCOUNT", 0) or None,
         own_hosts=frozenset(filter(None, environment.get("BELLTOWER_OWN_HOSTS", "").split(","))),
+        shell_jobs=_switch(environment, "BELLTOWER_SHELL_JOBS", default="0"),
+        slack_url=environment.get("BELLTOWER_SLACK_URL", ""),
         local=_switch(environment, "BELLTOWER_LOCAL", default="0"),
         aws_endpoint=environment.get("BELLTOWER_AWS_ENDPOINT") or None,
     )

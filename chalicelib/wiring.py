@@ -5,9 +5,11 @@ from typing import Any
 
 from chalicelib import settings
 from chalicelib.delivery.clock import SystemClock
+from chalicelib.delivery.jobclass import ClassRunner
 from chalicelib.delivery.queue import SqsQueue
 from chalicelib.delivery.topic import TopicPublisher
 from chalicelib.delivery.webhook import HttpSender
+from chalicelib.job_classes import Surroundings
 from chalicelib.observability import JsonEvents
 from chalicelib.ports import AccountStore, Rules, Services
 from chalicelib.scheduling.address import AddressPolicy, Reach
@@ -17,6 +19,8 @@ from chalicelib.storage.executions import DynamoExecutions, DynamoFirings
 from chalicelib.storage.jobs import DynamoJobs, DynamoNextFires
 from chalicelib.storage.tables import Table, connect
 from chalicelib.storage.vault import KmsVault
+
+SHELL_JOB = "chalicelib.job_classes.shell_job.ShellJob"
 
 
 @cache
@@ -45,6 +49,8 @@ def build(now: settings.Settings, *, accounts: AccountStore | None) -> Services:
     connection = connect(now.region, endpoint=now.aws_endpoint)
     jobs = Table(connection, now.jobs_table)
     addresses = AddressPolicy(reach=Reach.LOCAL if now.local else Reach.PUBLIC, own_hosts=now.own_hosts)
+    webhooks = HttpSender(addresses)
+    surroundings = Surroundings(webhooks=webhooks, slack_url=now.slack_url)
     return Services(
         clock=clock,
         accounts=accounts or DynamoAccounts(Table(connection, now.accounts_table)),
@@ -57,7 +63,8 @@ def build(now: settings.Settings, *, accounts: AccountStore | None) -> Services:
             _client("sqs", now), jobs_url=now.queue_url, retries_url=now.retry_queue_url, fair=now.fair_queues
         ),
         vault=KmsVault(_client("kms", now), now.key_id, clock),
-        webhooks=HttpSender(addresses),
+        webhooks=webhooks,
+        classes=ClassRunner(surroundings, forbidden=() if now.shell_jobs else (SHELL_JOB,)),
         topics=TopicPublisher(endpoint=now.aws_endpoint or ""),
         events=JsonEvents(),
         rules=Rules(

@@ -12,8 +12,9 @@ from chalicelib.delivery.queue import decode, encode
 from chalicelib.ports import Depth, Due, Received
 from chalicelib.scheduling.errors import Unavailable
 from chalicelib.scheduling.execution import Outcome, OutcomeKind
+from chalicelib.scheduling.job import JobRef
 from chalicelib.scheduling.secret import Secret
-from chalicelib.scheduling.target import AwsKeys, Topic, Webhook
+from chalicelib.scheduling.target import AwsKeys, JobClass, Topic, Webhook
 
 OK = Outcome(kind=OutcomeKind.DELIVERED, took=timedelta(milliseconds=5), status=200, body=b"ok")
 BROKEN = Outcome(kind=OutcomeKind.REFUSED, took=timedelta(milliseconds=5), status=500, body=b"broken")
@@ -132,6 +133,18 @@ class FakeTopics:
 
     def publish(self, topic: Topic, keys: AwsKeys) -> Outcome:
         self.published.append((topic, keys))
+        return self.outcome
+
+
+@dataclass
+class FakeClasses:
+    """Every job class there is."""
+
+    runs: list[tuple[JobClass, JobRef, str]] = field(default_factory=list)
+    outcome: Outcome = OK
+
+    def run(self, target: JobClass, ref: JobRef, *, execution_id: str) -> Outcome:
+        self.runs.append((target, ref, execution_id))
         return self.outcome
 
 

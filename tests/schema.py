@@ -1,5 +1,6 @@
 """The tables as infra/resources.yaml declares them: tests use what is deployed."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,16 @@ def _plain(loader: yaml.SafeLoader, _tag: str, node: yaml.Node) -> Any:
 _Loader.add_multi_constructor("!", _plain)
 
 
+@cache
+def _resources() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.load(RESOURCES.read_text(), _Loader)["Resources"]  # noqa: S506 - a safe loader
+    return found
+
+
 def create_tables(suffix: str = "test", **client: Any) -> tuple[str, str]:
     """Creates the accounts and the jobs table; returns their names."""
     dynamodb = boto3.client("dynamodb", region_name="us-east-1", **client)
-    resources = yaml.load(RESOURCES.read_text(), _Loader)["Resources"]  # noqa: S506 - a safe loader that knows our tags
-    names = []
+    resources, names = _resources(), []
     for logical in ("AccountsTable", "JobsTable"):
         declared = resources[logical]["Properties"]
         name = declared["TableName"].replace("${Stage}", suffix)

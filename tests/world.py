@@ -34,7 +34,7 @@ from chalicelib.storage.executions import DynamoExecutions, DynamoFirings
 from chalicelib.storage.jobs import DynamoJobs, DynamoNextFires
 from chalicelib.storage.tables import Table, connect
 from chalicelib.storage.vault import KmsVault
-from tests.fakes import FakeClock, FakeEvents, FakeKms, FakeQueue, FakeReceiver, FakeTopics
+from tests.fakes import FakeClasses, FakeClock, FakeEvents, FakeKms, FakeQueue, FakeReceiver, FakeTopics
 from tests.schema import create_tables
 
 START = datetime(2026, 11, 22, 12, 0, 30, tzinfo=UTC)
@@ -64,6 +64,7 @@ class World:
         self.clock = FakeClock(START)
         self.queue = FakeQueue(self.clock, visibility=VISIBILITY)
         self.receiver, self.topics, self.events, self.kms = FakeReceiver(), FakeTopics(), FakeEvents(), FakeKms()
+        self.classes = FakeClasses()
         self.table = jobs
         self.services = Services(
             clock=self.clock,
@@ -77,6 +78,7 @@ class World:
             vault=KmsVault(self.kms, "alias/test", self.clock),
             webhooks=self.receiver,
             topics=self.topics,
+            classes=self.classes,
             events=self.events,
             rules=rules,
         )

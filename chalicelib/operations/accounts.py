@@ -15,6 +15,7 @@ from chalicelib.scheduling.secret import Secret
 SECRET_BYTES = 32
 EMAIL_LIMIT = 254
 EMAIL = re.compile(r"[!-?A-~]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.[A-Za-z]{2,}", re.ASCII)
+KEY = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 DUMMY = Secret(signing.b64(bytes(SECRET_BYTES)))
 
 
@@ -38,7 +39,7 @@ def authenticate(services: Services, key: str, *, proves: Callable[[Secret], boo
 
     One refusal for every cause, and the same work: for an unknown key the proof is checked against a dummy.
     """
-    known = services.accounts.key(key)
+    known = services.accounts.key(key) if KEY.fullmatch(key) else None
     account = services.accounts.account(known.account_id) if known else None
     secret = services.vault.open(account, secret_place(key), known.secret) if known and account else DUMMY
     if not proves(secret) or not known:

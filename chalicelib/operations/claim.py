@@ -91,14 +91,14 @@ def _take_job(services: Services, job: Job | None, claim: Claim, *, rev: int) ->
     if disposal:
         return disposal
     state = ExecutionState.WAITING
-    execution = Execution(firing_id=ref.firing_id, ref=job.ref, due_at=claim.due_at, state=state)
+    execution = Execution(firing_id=ref.firing_id, ref=job.ref, due_at=claim.due_at, state=state, job_rev=rev)
     return Shot(job=job, execution=execution, claim=claim, loaded=loaded)
 
 
 def _take_retry(services: Services, finds: Finds, execution: Execution, claim: Claim, *, rev: int) -> Shot | Disposal:
     ref = FiringRef(account_id=execution.ref.account_id, firing_id=execution.firing_id)
     job = finds.jobs.get(execution.ref)
-    if job is None:
+    if job is None or job.standing.rev != execution.job_rev:
         services.executions.cancel(execution)
         return Disposal.DONE
     loaded = load(services, job.definition)

@@ -10,7 +10,7 @@ from chalicelib.scheduling.errors import Tampered
 from chalicelib.scheduling.execution import Outcome, OutcomeKind
 from chalicelib.scheduling.job import Definition, JobRef
 from chalicelib.scheduling.secret import Sealed, Secret
-from chalicelib.scheduling.target import AwsKeys, Callback, Topic, Webhook
+from chalicelib.scheduling.target import AwsKeys, Callback, JobClass, Topic, Webhook
 
 CALLBACK_TIMEOUT = timedelta(seconds=15)
 
@@ -48,6 +48,8 @@ def fire(services: Services, definition: Definition, loaded: Loaded, *, firing_i
     match definition.target:
         case Webhook() as webhook:
             return services.webhooks.send(webhook, message_id=firing_id, timestamp=sent_at, secret=loaded.secret)
+        case JobClass() as job_class:
+            return services.classes.run(job_class, definition.ref, execution_id=firing_id)
         case Topic() as topic if loaded.keys:
             return services.topics.publish(topic, loaded.keys)
     return Outcome(kind=OutcomeKind.UNREADABLE, took=timedelta(0), detail="the job has no keys to publish with")

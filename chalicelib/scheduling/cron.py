@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from zoneinfo import ZoneInfo
 
 from chalicelib.scheduling.zones import SECOND, Turn, as_utc, turn_around
@@ -60,6 +60,17 @@ class Clock(Enum):
     RUNNING = "running"  # real time: skipped times do not fire, repeated ones fire twice
 
 
+class Walls(Protocol):
+    """The wall times that a spelling compiles an expression to, to the second at the finest."""
+
+    @property
+    def clock(self) -> Clock:
+        """What they follow when the clock is turned."""
+
+    def step(self, wall: datetime) -> datetime | None:
+        """The first of them after this one, both naive; None: past the end of the calendar."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pattern:
     """The wall times that a cron expression names. Every field lists its values, rising; weekday 0 is Sunday."""
@@ -74,20 +85,7 @@ class Pattern:
 
     def next_after(self, moment: datetime, zone: ZoneInfo) -> datetime | None:
         """The first firing strictly after an aware moment, in UTC; None: never again, or not before year 9999 ends."""
-        if moment >= LATEST or self.impossible:
-            return None
-        moment = max(moment, EARLIEST)
-        start = self._start(moment, zone)
-        for _ in range(MOST_TURNS):
-            wall = self._step(start)
-            if wall is None or wall >= LAST_WALL:
-                return None
-            turn = turn_around(wall, zone)
-            for instant in _instants(wall, turn, zone=zone, clock=self.clock):
-                if instant > moment:
-                    return instant
-            start = wall if turn is None else turn.over - SECOND
-        return None
+        return None if self.impossible else first_firing(self, moment, zone=zone)
 
     @property
     def impossible(self) -> bool:
@@ -99,23 +97,42 @@ class Pattern:
         """Whether at least one of the months can be long enough for at least one of the days."""
         return self.days[0] <= max(LONGEST_MONTH[month] for month in self.months)
 
-    def _start(self, moment: datetime, zone: ZoneInfo) -> datetime:
-        """The naive wall time after which to search: the one now showing, or just before a second pass."""
-        local = moment.astimezone(zone)
-        wall = local.replace(tzinfo=None, microsecond=0, fold=0)
-        turn = turn_around(wall, zone)
-        if self.clock is Clock.FIXED or turn is None or moment >= turn.at:
-            return wall
-        rest = self._step(wall)
-        return wall if rest is not None and rest < turn.over else turn.resumes - SECOND
-
-    def _step(self, wall: datetime) -> datetime | None:
+    def step(self, wall: datetime) -> datetime | None:
         """The first matching wall time after this one, both naive; None: past the end of the calendar."""
         stepper = copy.copy(_stepper(self))  # it keeps its place in itself, and threads share the cached one
         try:
             return stepper.get_next(datetime, start_time=wall)
         except (ValueError, OverflowError):  # dateutil's and datetime's words for year 10000
             return None
+
+
+def first_firing(walls: Walls, moment: datetime, *, zone: ZoneInfo) -> datetime | None:
+    """The first firing strictly after an aware moment, in UTC; None: never again, or not before year 9999 ends."""
+    if moment >= LATEST:
+        return None
+    moment = max(moment, EARLIEST)
+    start = _start(walls, moment, zone=zone)
+    for _ in range(MOST_TURNS):
+        wall = walls.step(start)
+        if wall is None or wall >= LAST_WALL:
+            return None
+        turn = turn_around(wall, zone)
+        for instant in _instants(wall, turn, zone=zone, clock=walls.clock):
+            if instant > moment:
+                return instant
+        start = wall if turn is None else turn.over - SECOND
+    return None
+
+
+def _start(walls: Walls, moment: datetime, *, zone: ZoneInfo) -> datetime:
+    """The naive wall time after which to search: the one now showing, or just before a second pass."""
+    local = moment.astimezone(zone)
+    wall = local.replace(tzinfo=None, microsecond=0, fold=0)
+    turn = turn_around(wall, zone)
+    if walls.clock is Clock.FIXED or turn is None or moment >= turn.at:
+        return wall
+    rest = walls.step(wall)
+    return wall if rest is not None and rest < turn.over else turn.resumes - SECOND
 
 
 @lru_cache(maxsize=4096)

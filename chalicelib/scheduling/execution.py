@@ -20,6 +20,8 @@ class OutcomeKind(StrEnum):
     CONNECTION = "connection"
     PROTOCOL = "protocol"  # an answer that is not HTTP
     UNREADABLE = "unreadable"  # the job's own secrets could not be opened
+    RAISED = "raised"  # a job class ended with an exception
+    UNKNOWN_CLASS = "unknown_class"  # no job class of that name may run here
     FAULT = "fault"  # a bug of ours
 
 
@@ -63,7 +65,10 @@ class ExecutionState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """The record of a firing. `rev` counts the writes that put it into the index; `retry_at` stands there."""
+    """The record of a firing. `rev` counts the writes that put it into the index; `retry_at` stands there.
+
+    `job_rev` is the job's revision when it was claimed: a retry of what was edited since is cancelled.
+    """
 
     firing_id: str
     ref: JobRef
@@ -72,6 +77,7 @@ class Execution:
     attempts: tuple[Attempt, ...] = ()
     retry_at: datetime | None = None
     rev: int = 0
+    job_rev: int = 1
     claim: Claim | None = None
     reason: str = ""
     callback: Outcome | None = None

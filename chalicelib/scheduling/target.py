@@ -48,7 +48,16 @@ class Topic:
     keys: AwsKeys | Sealed = field(repr=False)
 
 
-Target = Webhook | Topic
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobClass:
+    """A class of the worker's allow-list to run. `args` is a JSON array, `kwargs` a JSON object, both as text."""
+
+    class_string: str
+    args: str = "[]"
+    kwargs: str = "{}"
+
+
+Target = Webhook | Topic | JobClass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ from chalicelib.scheduling.job import (
 from chalicelib.scheduling.retry import Misfire, RetryPolicy
 from chalicelib.scheduling.schedule import Cron, Every, Once, Schedule
 from chalicelib.scheduling.secret import Sealed
-from chalicelib.scheduling.target import Callback, Signing, Target, Topic, Webhook
+from chalicelib.scheduling.target import Callback, JobClass, Signing, Target, Topic, Webhook
 from chalicelib.storage.tables import Item, Key
 
 T = TypeVar("T")
@@ -205,6 +205,8 @@ def target_map(target: Target) -> Item:
                 "timeout": target.timeout // MILLISECOND,
                 "signing": target.signing.value,
             }
+        case JobClass():
+            return {"kind": "class", "class": target.class_string, "args": target.args, "kwargs": target.kwargs}
         case Topic(keys=Sealed(ciphertext=ciphertext)):
             return {
                 "kind": "topic",
@@ -231,6 +233,8 @@ def target_of(item: Mapping[str, Any]) -> Target:
                 timeout=item["timeout"] * MILLISECOND,
                 signing=Signing(item["signing"]),
             )
+        case "class":
+            return JobClass(class_string=item["class"], args=item["args"], kwargs=item["kwargs"])
         case "topic":
             return Topic(
                 arn=item["arn"], region=item["region"], message=item["message"], keys=Sealed(ciphertext=item["keys"])
@@ -274,6 +278,7 @@ def execution_item(execution: Execution, *, shard: int, by_job: bool, expires_at
         "shard": shard if execution.retry_at else None,
         "due_at": optional(to_millis, execution.retry_at),
         "rev": execution.rev,
+        "job_rev": execution.job_rev,
         "claim": optional(claim_map, execution.claim),
         "reason": execution.reason,
         "callback": optional(outcome_map, execution.callback),
@@ -291,6 +296,7 @@ def execution_of(item: Mapping[str, Any]) -> Execution:
         attempts=tuple(attempt_of(entry) for entry in item["attempts"]),
         retry_at=optional(from_millis, item.get("due_at")),
         rev=item["rev"],
+        job_rev=item["job_rev"],
         claim=optional(claim_of, item.get("claim")),
         reason=item["reason"],
         callback=optional(outcome_of, item.get("callback")),

@@ -7,7 +7,7 @@ together with executions that wait for a retry. The keys are in codec.py.
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from chalicelib.ports import Due, FiringRef, Watermarks
 from chalicelib.scheduling.errors import Taken
@@ -27,6 +27,7 @@ from chalicelib.storage.codec import (
 from chalicelib.storage.tables import ABSENT, PRESENT, Item, Refused, Table, equals
 
 NEXT_FIRE = ("next-fire", "shard", "due_at")
+END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 WATERMARKS = ("#watermarks", "all")
 
 
@@ -107,7 +108,7 @@ class DynamoJobs:
     def _expiry(self, job: Job) -> datetime | None:
         """Known when it is written: only what fires once may expire, a retention after its time."""
         match job.definition.ending, job.standing.schedule:
-            case Ending.EXPIRE, Once(at=at):
+            case Ending.EXPIRE, Once(at=at) if at < END_OF_TIME - self._retention:
                 return max(at, job.definition.created_at) + self._retention
         return None
 

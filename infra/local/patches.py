@@ -1,6 +1,6 @@
 """What we change in MiniStack 1.5.33, and why.
 
-MiniStack is used as it is, but for the seven places where it differs from AWS in a way Belltower's clients or promises
+MiniStack is used as it is, but for the eight places where it differs from AWS in a way Belltower's clients or promises
 would notice. All of them touch private names, so the version is pinned in requirements-dev.in and asserted here: a new
 MiniStack means reading this file again, not hoping.
 
@@ -16,6 +16,7 @@ MiniStack means reading this file again, not hoping.
 6. Each process of a function unpacks its code anew: see infra/local/unpacked.py.
 7. What functions print goes to CloudWatch Logs only, one new stream for each call, kept for ever. Here it goes to the
    engine's log file as well, and old streams go.
+8. A batched call to SQS asks for a permission of its own. AWS has none: SendMessageBatch needs sqs:SendMessage.
 """
 
 from __future__ import annotations
@@ -74,6 +75,8 @@ def apply(code: Path) -> None:
     vars(functions)["_sqs_esm_concurrency"] = _number_concurrency(functions)
     vars(functions)["_emit_lambda_logs"] = _surface_logs(functions)
     vars(importlib.import_module("ministack.services.eventbridge"))["_SCHEDULER_TICK_INTERVAL"] = RULE_INTERVAL
+    permissions = importlib.import_module("ministack.core.iam_actions")
+    vars(permissions)["extract_iam_action"] = _as_single(vars(permissions)["extract_iam_action"])
     vars(runtime)["zipfile"] = SharedZips(code)
     vars(runtime)["_PYTHON_WORKER_SCRIPT"] = _worker_prelude() + vars(runtime)["_PYTHON_WORKER_SCRIPT"]
     vars(runtime.Worker)["_drain_stderr_bounded"].__defaults__ = (FIRST_LOG_LINE, LAST_LOG_LINE, 0.25)
@@ -217,3 +220,14 @@ def _surface_logs(functions: ModuleType) -> Callable[..., None]:
             streams.pop(name, None)
 
     return emit
+
+
+# --- 8. permissions of batches ----------------------------------------------------------------------------------------
+
+
+def _as_single(original: Callable[..., str | None]) -> Callable[..., str | None]:
+    def action(*request: object, **named: object) -> str | None:
+        asked = original(*request, **named)
+        return asked.removesuffix("Batch") if asked and asked.startswith("sqs:") else asked
+
+    return action

@@ -15,6 +15,7 @@ import argparse
 import asyncio
 import fcntl
 import os
+import signal
 import sys
 import threading
 import time
@@ -48,6 +49,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--home", type=Path, default=ROOT / ".local", help="where the data is kept")
     parser.add_argument("--project", type=Path, default=ROOT, help="the folder of app.py")
     given = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until the loop takes both signals
     try:
         options = _options(os.environ, given.home.absolute())
     except BadSettingError as error:
@@ -67,6 +69,8 @@ def main(arguments: list[str]) -> int:
         return _fail(f"{error}. The log is {options.log}")
     except OSError as error:
         return _fail(f"{error.strerror}: {error.filename}")
+    except KeyboardInterrupt:
+        _say("stopped before anything was started")
     return 0
 
 

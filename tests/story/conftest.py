@@ -112,7 +112,8 @@ class Stack:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with an_engine(tmp_path_factory.mktemp("story")) as engine:
+    """With every role's policy enforced: a permission too few shows here."""
+    with an_engine(tmp_path_factory.mktemp("story"), auth=True) as engine:
         parameters = {"WorkerTimeout": str(WORKER_SECONDS)}
         deployment = Deployment(artifact=package(), endpoint=engine.endpoint, key=DEFAULT, parameters=parameters)
         yield Stack(engine=engine, outputs=deploy_locally(deployment))

@@ -24,7 +24,7 @@ from chalicelib.operations.accounts import authenticate
 from chalicelib.operations.jobs import Change, create_job, delete_job, edit_job, get_job, last_execution
 from chalicelib.ports import Services
 from chalicelib.scheduling.account import Principal
-from chalicelib.scheduling.address import check_method, check_url
+from chalicelib.scheduling.address import AddressPolicy, check_method, check_url
 from chalicelib.scheduling.errors import BelltowerError, Completed, Conflict, Invalid, Problem, Unauthenticated
 from chalicelib.scheduling.job import Definition, Ending, Job, JobRef, JobState
 from chalicelib.scheduling.retry import Misfire, RetryPolicy
@@ -112,7 +112,7 @@ def applied(
     *,
     problems: tuple[Problem, ...] = (),
 ) -> tuple[Definition, Schedule]:
-    """What was asked before, with the given fields instead. Raises Invalid with all problems, those found so far too."""
+    """What was asked before, with the given fields instead. Raises Invalid with all problems, `problems` included."""
     policy, (definition, schedule) = services.rules.addresses, before
     target, callback = definition.target, definition.callback
     for name, text in fields.items():
@@ -125,7 +125,7 @@ def applied(
                     check_method(text.upper(), field=name, allowed=METHODS)
                     target = replace(target, method=text.upper())
                 case "callback_uri", _:
-                    callback = callback_to(text, definition.ref, services)
+                    callback = callback_to(text, definition.ref, policy=policy)
                 case "at", _:
                     schedule = once(moment(text, name), before=schedule, now=services.clock.now())
         except Invalid as error:
@@ -144,11 +144,11 @@ def once(at: datetime, *, before: Schedule, now: datetime) -> Once:
     return after
 
 
-def callback_to(url: str, ref: JobRef, services: Services) -> Callback | None:
+def callback_to(url: str, ref: JobRef, *, policy: AddressPolicy) -> Callback | None:
     """A callback with the two bodies it may post; none for an empty URL."""
     if not url:
         return None
-    check_url(url, field="callback_uri", policy=services.rules.addresses)
+    check_url(url, field="callback_uri", policy=policy)
     delivered, failed = (
         json.dumps({"status": status, "id": int(ref.job_id)}).encode() for status in ("success", "failed")
     )

@@ -1,0 +1,54 @@
+# Everything runs in .venv, which each target makes and refreshes by itself. Nothing is installed outside this folder.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+PORT ?= 8000
+ENGINE_PORT ?= 4566
+export PORT ENGINE_PORT
+
+BIN := .venv/bin
+READY := .venv/.installed
+
+.PHONY: help run test check package pins clean
+
+help: ## lists these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(READY) ## starts everything on this machine: API on PORT (8000), AWS on ENGINE_PORT (4566), data in .local
+	@exec $(BIN)/python -m infra.local.run
+
+test: $(READY) ## runs the tests
+	@$(BIN)/python -m pytest
+
+check: $(READY) ## format, lint, types, arrows between modules, then the tests: what CI runs
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory test
+
+package: $(READY) ## packages what is deployed, into .build
+	@$(BIN)/python -m infra.package
+
+pins: $(READY) ## pins requirements.txt and requirements-dev.txt anew from the .in files
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	@$(BIN)/uv pip compile --quiet --python-version 3.11 --universal --no-header --no-annotate requirements.in -o requirements.txt
+	@$(BIN)/uv pip compile --quiet --python-version 3.11 --universal --no-header --no-annotate requirements-dev.in -o requirements-dev.txt
+
+clean: ## removes .venv, .build and all caches; .local, your data, stays
+	@rm -rf .venv .build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is written last: an install that broke off is made again. pip stays as it is, chalice needs pip < 26.3.
+$(READY): requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "make: Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) --version 2>&1 | head -1): try make PYTHON=python3.12" >&2; exit 1; }
+	@echo "installing the tools into .venv, once"
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv || { \
+	  echo "make: $(PYTHON) cannot make a virtual environment: install its venv module" >&2; rm -rf .venv; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt 2> .venv/pip.log || { \
+	  if grep -qiE 'connection|resolution|resolve|network|timed out|no matching distribution' .venv/pip.log; then \
+	    echo "make: the packages could not be downloaded: the first start needs the network ($$(tail -1 .venv/pip.log))" >&2; \
+	  else echo "make: installing the packages failed: $$(grep -m1 -i error .venv/pip.log)" >&2; fi; exit 1; }
+	@touch $(READY)
