@@ -11,15 +11,15 @@ from typing import Any
 from chalice.app import Chalice
 
 from chalicelib import wiring
+from chalicelib.api import dialects
 from chalicelib.api.dialect import mount
-from chalicelib.api.dialects import cronally, rlatr
 from chalicelib.delivery import queue
 from chalicelib.operations import deliver as worker
 from chalicelib.operations import tick as ticker
 
 app = Chalice(app_name="belltower")
 
-for dialect in (rlatr.DIALECT, cronally.DIALECT):
+for dialect in dialects.every():
     mount(app, dialect, wiring.api_services)
 
 MARGIN = timedelta(seconds=10)  # what a tick leaves of its time for remembering what it sent

@@ -73,15 +73,53 @@ class Clock(Protocol):
     def sleep_until(self, moment: datetime) -> None: ...
 
 
-class AccountStore(Protocol):
-    """Accounts and their API keys."""
-
-    def add(self, account: Account, key: ApiKey) -> None:
-        """Both or neither. Raises Taken when another account has the e-mail address."""
+class AccountReader(Protocol):
+    """Accounts by id: all that a worker needs of them."""
 
     def account(self, account_id: str) -> Account | None: ...
 
-    def key(self, key: str) -> ApiKey | None: ...
+
+class AccountStore(AccountReader, Protocol):
+    """Accounts, and the hashes of their passwords."""
+
+    def add(self, account: Account, *, key: ApiKey | None = None, password: str | None = None) -> None:
+        """All or none. Raises Taken when another account has the name or the e-mail address."""
+
+    def named(self, name: str) -> Account | None: ...
+
+    def password(self, account_id: str) -> str | None: ...
+
+    def change(self, account: Account, *, before: Account, password: str | None = None) -> None:
+        """All but the name may change. Raises Taken."""
+
+    def remove(self, account: Account, keys: Sequence[ApiKey]) -> None: ...
+
+
+class KeyReader(Protocol):
+    """API keys by their public part: all that a worker needs of them."""
+
+    def get(self, key: str) -> ApiKey | None: ...
+
+
+class KeyStore(KeyReader, Protocol):
+    """API keys."""
+
+    def add(self, key: ApiKey) -> None:
+        """Raises Taken."""
+
+    def of(self, account_id: str) -> Sequence[ApiKey]:
+        """In order of creation."""
+
+    def remove(self, key: ApiKey) -> bool: ...
+
+
+class Passwords(Protocol):
+    """Hashes passwords, slowly on purpose."""
+
+    def hashed(self, password: Secret) -> str: ...
+
+    def matches(self, password: Secret, hashed: str | None) -> bool:
+        """As slow for None, which matches nothing, as for a hash."""
 
 
 class JobStore(Protocol):
@@ -228,6 +266,8 @@ class Services:
 
     clock: Clock
     accounts: AccountStore
+    keys: KeyStore
+    passwords: Passwords
     jobs: JobStore
     firings: FiringStore
     executions: ExecutionStore

@@ -11,12 +11,13 @@ from chalicelib.delivery.topic import TopicPublisher
 from chalicelib.delivery.webhook import HttpSender
 from chalicelib.job_classes import Surroundings
 from chalicelib.observability import JsonEvents
-from chalicelib.ports import AccountStore, Rules, Services
+from chalicelib.ports import AccountStore, KeyStore, Rules, Services
 from chalicelib.scheduling.address import AddressPolicy, Reach
-from chalicelib.storage.accounts import DynamoAccounts, RecentAccounts
+from chalicelib.storage.accounts import DynamoAccounts, DynamoKeys, RecentAccounts, RecentKeys
 from chalicelib.storage.audit import DynamoAudit
 from chalicelib.storage.executions import DynamoExecutions, DynamoFirings
 from chalicelib.storage.jobs import DynamoJobs, DynamoNextFires
+from chalicelib.storage.passwords import Argon2Passwords
 from chalicelib.storage.tables import Table, connect
 from chalicelib.storage.vault import KmsVault
 
@@ -32,18 +33,20 @@ def environment() -> settings.Settings:
 @cache
 def api_services() -> Services:
     """For the API: accounts and keys as they are now."""
-    return build(environment(), accounts=None)
+    now = environment()
+    table = Table(connect(now.region, endpoint=now.aws_endpoint), now.accounts_table)
+    return build(now, accounts=DynamoAccounts(table), keys=DynamoKeys(table))
 
 
 @cache
 def worker_services() -> Services:
     """For the tick and the workers: accounts and keys as they were at most seconds ago."""
-    now = environment()
-    accounts = DynamoAccounts(Table(connect(now.region, endpoint=now.aws_endpoint), now.accounts_table))
-    return build(now, accounts=RecentAccounts(accounts, SystemClock()))
+    now, clock = environment(), SystemClock()
+    table = Table(connect(now.region, endpoint=now.aws_endpoint), now.accounts_table)
+    return build(now, accounts=RecentAccounts(table, clock), keys=RecentKeys(table, clock))
 
 
-def build(now: settings.Settings, *, accounts: AccountStore | None) -> Services:
+def build(now: settings.Settings, *, accounts: AccountStore, keys: KeyStore) -> Services:
     """Every port, filled."""
     clock = SystemClock()
     connection = connect(now.region, endpoint=now.aws_endpoint)
@@ -53,7 +56,9 @@ def build(now: settings.Settings, *, accounts: AccountStore | None) -> Services:
     surroundings = Surroundings(webhooks=webhooks, slack_url=now.slack_url)
     return Services(
         clock=clock,
-        accounts=accounts or DynamoAccounts(Table(connection, now.accounts_table)),
+        accounts=accounts,
+        keys=keys,
+        passwords=Argon2Passwords(),
         jobs=DynamoJobs(jobs, shards=now.shards, retention=now.retention),
         firings=DynamoFirings(jobs, clock, shards=now.shards, retention=now.retention, by_job=now.by_job_history),
         executions=DynamoExecutions(jobs),

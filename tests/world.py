@@ -15,7 +15,7 @@ from typing import Any, cast
 from moto import mock_aws
 from pynamodb.connection.base import Connection
 
-from chalicelib.operations.accounts import open_account
+from chalicelib.operations.accounts import NewAccount, open_account_with_key
 from chalicelib.operations.deliver import deliver, park
 from chalicelib.operations.jobs import create_job
 from chalicelib.operations.tick import tick
@@ -28,10 +28,11 @@ from chalicelib.scheduling.retry import Misfire
 from chalicelib.scheduling.schedule import Once, Schedule
 from chalicelib.scheduling.secret import Secret
 from chalicelib.scheduling.target import Target, Webhook
-from chalicelib.storage.accounts import DynamoAccounts
+from chalicelib.storage.accounts import DynamoAccounts, DynamoKeys
 from chalicelib.storage.audit import DynamoAudit
 from chalicelib.storage.executions import DynamoExecutions, DynamoFirings
 from chalicelib.storage.jobs import DynamoJobs, DynamoNextFires
+from chalicelib.storage.passwords import Argon2Passwords
 from chalicelib.storage.tables import Table, connect
 from chalicelib.storage.vault import KmsVault
 from tests.fakes import FakeClasses, FakeClock, FakeEvents, FakeKms, FakeQueue, FakeReceiver, FakeTopics
@@ -69,6 +70,8 @@ class World:
         self.services = Services(
             clock=self.clock,
             accounts=DynamoAccounts(accounts),
+            keys=DynamoKeys(accounts),
+            passwords=Argon2Passwords(),
             jobs=DynamoJobs(jobs, shards=shards, retention=rules.retention),
             firings=DynamoFirings(jobs, self.clock, shards=shards, retention=rules.retention),
             executions=DynamoExecutions(jobs),
@@ -87,8 +90,8 @@ class World:
 
     def open_account(self) -> tuple[Principal, Secret]:
         """A new account's principal and secret."""
-        account, key, secret = open_account(self.services, next(self._emails))
-        return Principal(account_id=account.account_id, key=key.key), secret
+        account, issued = open_account_with_key(self.services, NewAccount(email=next(self._emails)))
+        return Principal(account_id=account.account_id, key=issued.key.key), issued.secret
 
     def a_job(
         self,

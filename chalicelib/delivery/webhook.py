@@ -12,6 +12,7 @@ pool: the pool would send again on its own, and knows connections by host, not b
 
 import logging
 import ssl
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,6 +32,7 @@ from chalicelib.scheduling.secret import Secret
 from chalicelib.scheduling.target import Webhook
 
 MAX_BODY = 8 * 1024
+MAX_KEPT_HEADERS = 4 * 1024
 ALLOWANCE = MAX_BODY + 128 * 1024  # with status line, headers and chunk sizes: what one exchange may make us read
 SUCCESS = range(200, 300)
 FAILURES = (Blocked, HandshakeFailed, OSError, HTTPException, HTTPError)
@@ -45,6 +47,7 @@ class Answer:
 
     status: int
     location: str
+    headers: tuple[tuple[str, str], ...]
     body: bytes
     broken: Exception | None
 
@@ -81,7 +84,8 @@ class HttpSender:
         except FAILURES as error:
             kind, detail = ending(error)
             return Outcome(kind=kind, detail=detail, took=deadline.took())
-        return outcome(answer, took=deadline.took())
+        headers = answer.headers if webhook.keeps_headers else ()
+        return outcome(answer, headers, took=deadline.took())
 
     def close(self) -> None:
         """Closes the connections that are kept and lets go of the resolver's threads."""
@@ -149,19 +153,31 @@ def read_answer(connection: PinnedConnection, place: Place) -> Answer:
         return Answer(
             status=response.status,
             location=absolute(place, location) if location else "",
+            headers=kept_headers(response.headers.items()),
             body=bytes(body[:MAX_BODY]),
             broken=broken,
         )
 
 
-def outcome(answer: Answer, *, took: timedelta) -> Outcome:
+def kept_headers(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """The first of an answer's headers, as many as fit into 4 KiB."""
+    kept, size = [], 0
+    for name, value in pairs:
+        size += len(name) + len(value)
+        if size > MAX_KEPT_HEADERS:
+            break
+        kept.append((name, value))
+    return tuple(kept)
+
+
+def outcome(answer: Answer, headers: tuple[tuple[str, str], ...], *, took: timedelta) -> Outcome:
     """What an answer means: 2xx is success, everything else a refusal, a redirect that was not followed too."""
     kind, detail = OutcomeKind.REFUSED, ""
     if answer.location:
         detail = f"redirect to {host_of(answer.location)} not followed"
     if answer.status in SUCCESS:
         kind, detail = ending(answer.broken) if answer.broken else (OutcomeKind.DELIVERED, "")
-    return Outcome(kind=kind, detail=detail, status=answer.status, body=answer.body, took=took)
+    return Outcome(kind=kind, detail=detail, status=answer.status, headers=headers, body=answer.body, took=took)
 
 
 def ending(error: BaseException) -> tuple[OutcomeKind, str]:

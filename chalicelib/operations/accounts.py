@@ -1,9 +1,10 @@
-"""Accounts: opening one, and who is asking."""
+"""Accounts and keys: opening, changing, removing them, and who is asking."""
 
 import re
 import secrets
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from chalicelib import signing
 from chalicelib.operations.fire import secret_place
@@ -15,23 +16,95 @@ from chalicelib.scheduling.secret import Secret
 SECRET_BYTES = 32
 EMAIL_LIMIT = 254
 EMAIL = re.compile(r"[!-?A-~]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.[A-Za-z]{2,}", re.ASCII)
-KEY = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+KEY = re.compile(r"[A-Za-z0-9._-]{1,64}(?:/[A-Za-z0-9._-]{1,64})?", re.ASCII)
+PASSWORD_LIMIT = 1024  # characters: hashing more is work for nothing
 DUMMY = Secret(signing.b64(bytes(SECRET_BYTES)))
 
 
-def open_account(services: Services, email: str) -> tuple[Account, ApiKey, Secret]:
-    """A new account with its first key. Raises Invalid for what is no e-mail address, Taken for one in use."""
-    if len(email) > EMAIL_LIMIT or not EMAIL.fullmatch(email):
-        raise Invalid("email", "must be an e-mail address")
-    now, account_id = services.clock.now(), str(uuid.uuid4())
-    data_key = services.vault.new_data_key(account_id)
-    account = Account(account_id=account_id, email=email, created_at=now, data_key=data_key)
-    name, secret = str(uuid.uuid4()), new_secret()
-    sealed = services.vault.seal(account, secret_place(name), secret)
-    key = ApiKey(key=name, account_id=account_id, secret=sealed, created_at=now)
-    services.accounts.add(account, key)
-    services.events.emit("account_opened", account=account_id)
-    return account, key, secret
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAccount:
+    """What a sign-up gave. Without a name the account is named by its id; without a password nobody can log in."""
+
+    email: str
+    name: str = ""
+    password: Secret | None = None
+    profile: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuedKey:
+    """A key with its secret in the clear, for the one who may see it."""
+
+    key: ApiKey
+    secret: Secret
+
+
+def open_account(services: Services, asked: NewAccount) -> Account:
+    """A new account without a key. Raises Invalid, and Taken for a name or an address in use."""
+    account = _fresh(services, asked)
+    hashed = _hashed(services, asked.password) if asked.password else None
+    services.accounts.add(account, password=hashed)
+    services.events.emit("account_opened", account=account.account_id)
+    return account
+
+
+def open_account_with_key(services: Services, asked: NewAccount) -> tuple[Account, IssuedKey]:
+    """A new account and its first key: both or neither. Raises as `open_account`."""
+    account = _fresh(services, asked)
+    issued = _issued(services, account, key=str(uuid.uuid4()), label="")
+    services.accounts.add(account, key=issued.key)
+    services.events.emit("account_opened", account=account.account_id)
+    return account, issued
+
+
+def change_account(services: Services, account: Account, asked: NewAccount) -> Account:
+    """Another address, profile or password; the name stays. Raises Invalid, Taken."""
+    _check_email(asked.email)
+    changed = replace(account, email=asked.email, profile=asked.profile or account.profile)
+    hashed = _hashed(services, asked.password) if asked.password else None
+    services.accounts.change(changed, before=account, password=hashed)
+    return changed
+
+
+def remove_account(services: Services, account: Account) -> None:
+    """With its keys. Its jobs find no account any more: nothing is sent for them."""
+    services.accounts.remove(account, services.keys.of(account.account_id))
+    services.events.emit("account_removed", account=account.account_id)
+
+
+def add_key(services: Services, account: Account, label: str) -> IssuedKey:
+    """A key under a label that is unique within the account. Raises Invalid, Taken."""
+    if not NAME.fullmatch(label):
+        raise Invalid("key", "must be 1 to 64 letters, digits, dots, hyphens or underscores")
+    issued = _issued(services, account, key=labelled(account, label), label=label)
+    services.keys.add(issued.key)
+    return issued
+
+
+def list_keys(services: Services, account: Account) -> Sequence[IssuedKey]:
+    """An account's keys with their secrets, in order of creation: for the API that shows them."""
+    return [
+        IssuedKey(key=key, secret=services.vault.open(account, secret_place(key.key), key.secret))
+        for key in services.keys.of(account.account_id)
+    ]
+
+
+def remove_key(services: Services, account: Account, key: str) -> None:
+    """Nothing is signed with it any more. Raises NotFound, whoever else has it."""
+    found = services.keys.get(key) if KEY.fullmatch(key) else None
+    if found is None or found.account_id != account.account_id or not services.keys.remove(found):
+        raise NotFound("API key", key)
+
+
+def labelled(account: Account, label: str) -> str:
+    """The key, unique everywhere, that an account's label stands for."""
+    return f"{account.name}/{label}"
+
+
+def find_account(services: Services, name: str) -> Account | None:
+    """By name, or by id where the account never chose a name."""
+    return services.accounts.named(name) if NAME.fullmatch(name) else None
 
 
 def authenticate(services: Services, key: str, *, proves: Callable[[Secret], bool]) -> Principal:
@@ -39,22 +112,61 @@ def authenticate(services: Services, key: str, *, proves: Callable[[Secret], boo
 
     One refusal for every cause, and the same work: for an unknown key the proof is checked against a dummy.
     """
-    known = services.accounts.key(key) if KEY.fullmatch(key) else None
+    known = services.keys.get(key) if KEY.fullmatch(key) else None
     account = services.accounts.account(known.account_id) if known else None
     secret = services.vault.open(account, secret_place(key), known.secret) if known and account else DUMMY
-    if not proves(secret) or not known:
+    if not proves(secret) or not known or not account:
         raise Unauthenticated("Unknown API key or wrong proof")
     return Principal(account_id=known.account_id, key=key)
 
 
-def describe_account(services: Services, principal: Principal) -> tuple[Account, ApiKey, Secret]:
-    """The principal's own account, key and secret, for the one API that shows them again."""
-    account, key = services.accounts.account(principal.account_id), services.accounts.key(principal.key)
+def authenticate_password(services: Services, name: str, password: Secret) -> Account:
+    """The account that the name and password open. One refusal, and the same work, for every cause."""
+    account = find_account(services, name)
+    hashed = services.accounts.password(account.account_id) if account else None
+    usable = len(password.reveal()) <= PASSWORD_LIMIT
+    if not services.passwords.matches(password if usable else DUMMY, hashed) or not account or not usable:
+        raise Unauthenticated("Unknown account or wrong password")
+    return account
+
+
+def describe_account(services: Services, principal: Principal) -> tuple[Account, IssuedKey]:
+    """The principal's own account and key, for the one API that shows the secret again."""
+    account, key = services.accounts.account(principal.account_id), services.keys.get(principal.key)
     if account is None or key is None:
         raise NotFound("Account")
-    return account, key, services.vault.open(account, secret_place(key.key), key.secret)
+    return account, IssuedKey(key=key, secret=services.vault.open(account, secret_place(key.key), key.secret))
 
 
-def new_secret() -> Secret:
-    """32 random bytes as base64, which is also the key of the Standard Webhooks signature."""
-    return Secret(signing.b64(secrets.token_bytes(SECRET_BYTES)))
+def _fresh(services: Services, asked: NewAccount) -> Account:
+    _check_email(asked.email)
+    if asked.name and not NAME.fullmatch(asked.name):
+        raise Invalid("account", "must be 1 to 64 letters, digits, dots, hyphens or underscores")
+    account_id = str(uuid.uuid4())
+    return Account(
+        account_id=account_id,
+        name=asked.name or account_id,
+        email=asked.email,
+        created_at=services.clock.now(),
+        data_key=services.vault.new_data_key(account_id),
+        profile=asked.profile or {},
+    )
+
+
+def _check_email(email: str) -> None:
+    if len(email) > EMAIL_LIMIT or not EMAIL.fullmatch(email):
+        raise Invalid("email", "must be an e-mail address")
+
+
+def _hashed(services: Services, password: Secret) -> str:
+    if not 1 <= len(password.reveal()) <= PASSWORD_LIMIT:
+        raise Invalid("password", f"must have 1 to {PASSWORD_LIMIT} characters")
+    return services.passwords.hashed(password)
+
+
+def _issued(services: Services, account: Account, *, key: str, label: str) -> IssuedKey:
+    secret = Secret(signing.b64(secrets.token_bytes(SECRET_BYTES)))
+    sealed = services.vault.seal(account, secret_place(key), secret)
+    now = services.clock.now()
+    issued = ApiKey(key=key, account_id=account.account_id, secret=sealed, created_at=now, label=label)
+    return IssuedKey(key=issued, secret=secret)

@@ -91,7 +91,15 @@ def _take_job(services: Services, job: Job | None, claim: Claim, *, rev: int) ->
     if disposal:
         return disposal
     state = ExecutionState.WAITING
-    execution = Execution(firing_id=ref.firing_id, ref=job.ref, due_at=claim.due_at, state=state, job_rev=rev)
+    execution = Execution(
+        firing_id=ref.firing_id,
+        ref=job.ref,
+        dialect=job.definition.dialect,
+        key=job.definition.key,
+        due_at=claim.due_at,
+        state=state,
+        job_rev=rev,
+    )
     return Shot(job=job, execution=execution, claim=claim, loaded=loaded)
 
 

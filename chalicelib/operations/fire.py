@@ -100,7 +100,7 @@ def unpacked(secret: Secret) -> AwsKeys:
 
 def _signing_secret(services: Services, account: Account, definition: Definition) -> Secret | None:
     """The secret of the key that made the job, as it is now; None once that key is gone."""
-    key = services.accounts.key(definition.key)
+    key = services.keys.get(definition.key)
     if key is None or key.account_id != account.account_id:
         return None
     return services.vault.open(account, secret_place(key.key), key.secret)

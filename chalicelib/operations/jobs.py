@@ -4,13 +4,13 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from chalicelib.operations.express import dispatch, entry_of
+from chalicelib.operations.express import dispatch, entry_of, retry_of
 from chalicelib.operations.fire import sealed
 from chalicelib.ports import FiringRef, Services
 from chalicelib.scheduling.account import Principal
 from chalicelib.scheduling.audit import AuditEntry, AuditEvent
 from chalicelib.scheduling.errors import Invalid, NotFound, QuotaExceeded, Unavailable
-from chalicelib.scheduling.execution import Execution
+from chalicelib.scheduling.execution import Execution, ExecutionState
 from chalicelib.scheduling.job import Definition, Job, JobRef, Standing, firing_id, first_due
 from chalicelib.scheduling.retry import Misfire
 from chalicelib.scheduling.schedule import Schedule
@@ -21,10 +21,11 @@ TRIES = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """An edit: the new definition, and the new schedule where that was asked for."""
+    """An edit: the new definition, and the new schedule where that was asked for. `description`: for the audit log."""
 
     definition: Definition
     schedule: Schedule | None = None
+    description: str = ""
 
 
 def create_job(services: Services, definition: Definition, schedule: Schedule, *, misfire: Misfire) -> Job:
@@ -46,7 +47,7 @@ def create_job(services: Services, definition: Definition, schedule: Schedule, *
     if dispatch(services, [entry_of(ref, standing)], now=now):
         services.jobs.remove(job)
         raise Unavailable("the queue")
-    _audit(services, job, AuditEvent.ADDED)
+    _audit(services, job, AuditEvent.ADDED, user=definition.key)
     return job
 
 
@@ -90,19 +91,71 @@ def edit_job(
                 cancel_retry(services, before)
                 if dispatch(services, [entry_of(job.ref, standing)], now=now):
                     raise Unavailable("the queue")
-            _audit(services, job, AuditEvent.MODIFIED)
+            _audit(services, job, AuditEvent.MODIFIED, user=principal.key, description=change.description)
             return job
     raise Unavailable("the job")
 
 
-def delete_job(services: Services, principal: Principal, job_id: str, *, dialect: str) -> Job:
+def delete_job(services: Services, principal: Principal, job_id: str, *, dialect: str, description: str = "") -> Job:
     """Deletes a job: nothing of it is claimed after this returned. Raises NotFound."""
     job = get_job(services, principal, job_id, dialect=dialect)
     if not services.jobs.remove(job):
         raise NotFound("Job", job_id)
     cancel_retry(services, job)
-    _audit(services, job, AuditEvent.DELETED)
+    _audit(services, job, AuditEvent.DELETED, user=principal.key, description=description)
     return job
+
+
+def pause_job(services: Services, principal: Principal, job_id: str, *, dialect: str) -> Job:
+    """Nothing of it is claimed after this returned; a second pause changes nothing. Raises NotFound, Completed."""
+    return _move(services, principal, job_id, dialect=dialect, event=AuditEvent.PAUSED)
+
+
+def resume_job(services: Services, principal: Principal, job_id: str, *, dialect: str) -> Job:
+    """On schedule from now on, without what passed meanwhile. Raises NotFound, Completed."""
+    return _move(services, principal, job_id, dialect=dialect, event=AuditEvent.RESUMED)
+
+
+def run_now(services: Services, principal: Principal, job_id: str, *, dialect: str) -> Execution:
+    """One firing beside the schedule, at once; also of a paused job. Raises NotFound, Unavailable.
+
+    It is an execution that waits for its first attempt: the index and the worker treat it as they do a retry.
+    """
+    now, job = services.clock.now(), get_job(services, principal, job_id, dialect=dialect)
+    execution = Execution(
+        firing_id=firing_id(job.ref, now),
+        ref=job.ref,
+        dialect=dialect,
+        key=job.definition.key,
+        due_at=now,
+        state=ExecutionState.WAITING,
+        retry_at=now,
+        rev=1,
+        job_rev=job.standing.rev,
+    )
+    if services.firings.record([execution]):
+        raise Unavailable("the database")
+    if dispatch(services, [retry_of(execution)], now=now):
+        services.executions.cancel(execution)
+        raise Unavailable("the queue")
+    _audit(services, job, AuditEvent.CUSTOM_RUN, user=principal.key, description=execution.firing_id)
+    return execution
+
+
+def _move(services: Services, principal: Principal, job_id: str, *, dialect: str, event: AuditEvent) -> Job:
+    for _ in range(TRIES):
+        now, before = services.clock.now(), get_job(services, principal, job_id, dialect=dialect)
+        standing = before.standing.paused() if event is AuditEvent.PAUSED else before.standing.resumed(now)
+        if standing == before.standing:
+            return before
+        definition = replace(before.definition, version=before.definition.version + 1)
+        job = Job(definition=definition, standing=standing)
+        if services.jobs.replace(job, before=before):
+            if dispatch(services, [entry_of(job.ref, standing)], now=now):
+                raise Unavailable("the queue")
+            _audit(services, job, event, user=principal.key)
+            return job
+    raise Unavailable("the job")
 
 
 def last_execution(services: Services, job: Job) -> Execution | None:
@@ -127,14 +180,14 @@ def _check_quota(services: Services, definition: Definition) -> None:
         raise QuotaExceeded(f"An account may have {most} jobs")
 
 
-def _audit(services: Services, job: Job, event: AuditEvent) -> None:
+def _audit(services: Services, job: Job, event: AuditEvent, *, user: str, description: str = "") -> None:
     entry = AuditEntry(
         account_id=job.ref.account_id,
         job_id=job.ref.job_id,
         job_name=job.definition.name,
         event=event,
-        user=job.definition.key,
-        description="",
+        user=user,
+        description=description,
         created_at=services.clock.now(),
     )
     try:

@@ -1,5 +1,6 @@
 """Accounts, their API keys, and who is asking."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -8,22 +9,32 @@ from chalicelib.scheduling.secret import Sealed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """A tenant. `data_key` is the account's AES key, wrapped by KMS: every secret of the account is under it."""
+    """A tenant. `name` is unique, in any case of letters; who never chose one is named by its id.
+
+    `data_key` is the account's AES key, wrapped by KMS: every secret of the account is under it. `profile` holds what
+    an API's sign-up asks for and nothing here needs.
+    """
 
     account_id: str
+    name: str
     email: str
     created_at: datetime
     data_key: bytes = field(repr=False)
+    profile: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """A public key and its sealed secret. One set of keys serves every API that uses keys."""
+    """A public key and its sealed secret. One set of keys serves every API that uses keys.
+
+    `key` is unique everywhere: a UUID, or `<account name>/<label>` where an API lets its users choose the label.
+    """
 
     key: str
     account_id: str
     secret: Sealed
     created_at: datetime
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,13 @@
-"""How cron expressions fire. Theory of operation for the module, its spelling (unix.py) and its zones (zones.py).
+"""How cron expressions fire. Theory of operation for the module, its spellings and its zones (zones.py).
 
-A **spelling** is a parse function: text in one dialect of cron in, a `Pattern` out. What dialects disagree on (which
-number is Sunday, whether day-of-month and weekday add up, which fields follow real time) is settled there and written
-into the pattern as plain numbers and two enums. Nothing after the parser reads text.
+A **spelling** (unix.py, quartz.py, apscheduler.py; what they share is in fields.py) is a parse function: text in one
+dialect of cron in, a pattern out. What dialects disagree on (which number is Sunday, whether day-of-month and weekday
+add up, which fields follow real time) is settled there and written into the pattern as plain numbers, rules for dates
+(dates.py) and enums. Nothing after the parser reads text.
 
-**Stepping.** A pattern names wall times: readings of the clock on the wall of its zone. croniter is asked for the next
-one on naive datetimes, always with explicit lists, so that none of its spellings, zones or defaults take part.
+**Stepping.** A pattern names wall times: readings of the clock on the wall of its zone. For Unix cron, croniter is
+asked for the next one on naive datetimes, always with explicit lists, so that none of its spellings, zones or defaults
+take part. The others name days and seconds that it reads otherwise or not at all: timetable.py steps through those.
 
 **Mapping.** A wall time becomes an instant by Debian's rule (cron(8), "Daylight Saving Time"; cron_vectors.json):
 
@@ -26,12 +28,13 @@ about, in UTC, before it is returned.
 import copy
 from calendar import monthrange
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 from zoneinfo import ZoneInfo
 
+from chalicelib.scheduling.dates import CYCLE, Dates, numbered, smallest_gap, weekdays
 from chalicelib.scheduling.zones import SECOND, Turn, as_utc, turn_around
 
 if TYPE_CHECKING:
@@ -86,6 +89,12 @@ class Pattern:
     def next_after(self, moment: datetime, zone: ZoneInfo) -> datetime | None:
         """The first firing strictly after an aware moment, in UTC; None: never again, or not before year 9999 ends."""
         return None if self.impossible else first_firing(self, moment, zone=zone)
+
+    def smallest_gap(self) -> timedelta | None:
+        """The smallest distance between two wall times; None: there are not two."""
+        days, weekday = numbered({*self.days}), weekdays({(number - 1) % 7 for number in self.weekdays})
+        groups = ((days,), (weekday,)) if self.match is Days.BOTH else ((days, weekday),)
+        return smallest_gap(((0,), self.minutes, self.hours), Dates(years=CYCLE, months=self.months, groups=groups))
 
     @property
     def impossible(self) -> bool:

@@ -7,14 +7,14 @@ year of a kind in vain, and a date that never comes, as 30 February, is found ou
 
 from bisect import bisect_left
 from calendar import isleap, monthrange
-from collections.abc import Callable, Iterator, Sequence, Set as AbstractSet
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
 CYCLE = range(1970, 1970 + 400)  # the calendar repeats itself after 400 years: all there is to see in it
-SATURDAY, SUNDAY = 5, 6
 
 
 class Month(NamedTuple):
@@ -135,6 +135,25 @@ def iso_weeks(numbers: AbstractSet[int]) -> Rule:
         return {day for day in every if date(month.year, month.month, day).isocalendar().week in numbers}
 
     return days
+
+
+def smallest_gap(clock: tuple[tuple[int, ...], ...], dates: Dates) -> timedelta | None:
+    """The smallest distance between two wall times: seconds, minutes and hours, each rising, on these dates.
+
+    Two that follow each other differ first in one of the units, by two neighbours of its list; the finer units fall
+    from their last value to their first meanwhile. So the neighbours of each list are all there is to look at.
+    """
+    if dates.first_after(date.min) is None:
+        return None
+    gaps: list[timedelta] = []
+    span = timedelta(0)
+    for unit, values in zip((timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)), clock, strict=True):
+        gaps += [(later - earlier) * unit - span for earlier, later in pairwise(values)]
+        span += (values[-1] - values[0]) * unit
+    days = dates.closest()
+    if days is not None:
+        gaps.append(timedelta(days=days) - span)
+    return min(gaps, default=None)
 
 
 def _nearest(day: int, month: Month) -> int:

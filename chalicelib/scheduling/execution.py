@@ -27,13 +27,17 @@ class OutcomeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How one attempt ended and how long it took. `body`: the first 8 KiB of the answer, as received."""
+    """How one attempt ended and how long it took. `body`: the first 8 KiB of the answer, as received.
+
+    `headers` of the answer are kept only where the job's API shows them: every kilobyte is a write unit.
+    """
 
     kind: OutcomeKind
     took: timedelta
     status: int | None = None
     detail: str = ""
     body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
 
     @property
     def delivered(self) -> bool:
@@ -67,11 +71,14 @@ class ExecutionState(StrEnum):
 class Execution:
     """The record of a firing. `rev` counts the writes that put it into the index; `retry_at` stands there.
 
-    `job_rev` is the job's revision when it was claimed: a retry of what was edited since is cancelled.
+    `job_rev` is the job's revision when it was claimed: a retry of what was edited since is cancelled. `dialect` and
+    `key` are the job's, because the record outlives it.
     """
 
     firing_id: str
     ref: JobRef
+    dialect: str
+    key: str
     due_at: datetime
     state: ExecutionState
     attempts: tuple[Attempt, ...] = ()

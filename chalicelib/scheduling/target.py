@@ -28,6 +28,7 @@ class Webhook:
     redirects: int = 0
     timeout: timedelta = DEFAULT_TIMEOUT
     signing: Signing = Signing.NONE
+    keeps_headers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,11 @@ wall time becomes an instant is cron.py's, as for every pattern.
 
 from bisect import bisect_right
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from itertools import pairwise
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from chalicelib.scheduling.cron import Clock, first_firing
-from chalicelib.scheduling.dates import Dates
+from chalicelib.scheduling.dates import Dates, smallest_gap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,25 +49,6 @@ class Timetable:
                 return time(wall.hour, minute, self.seconds[0])
         hour = _above(wall.hour, self.hours)
         return None if hour is None else time(hour, self.minutes[0], self.seconds[0])
-
-
-def smallest_gap(clock: tuple[tuple[int, ...], ...], dates: Dates) -> timedelta | None:
-    """The smallest distance between two wall times: seconds, minutes and hours, each rising, on these dates.
-
-    Two that follow each other differ first in one of the units, by two neighbours of its list; the finer units fall
-    from their last value to their first meanwhile. So the neighbours of each list are all there is to look at.
-    """
-    if dates.first_after(date.min) is None:
-        return None
-    gaps: list[timedelta] = []
-    span = timedelta(0)
-    for unit, values in zip((timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)), clock, strict=True):
-        gaps += [(later - earlier) * unit - span for earlier, later in pairwise(values)]
-        span += (values[-1] - values[0]) * unit
-    days = dates.closest()
-    if days is not None:
-        gaps.append(timedelta(days=days) - span)
-    return min(gaps, default=None)
 
 
 def _above(value: int, values: tuple[int, ...]) -> int | None:

@@ -1,19 +1,28 @@
 """Accounts and API keys in the accounts table.
 
-account  account#<account>      account
-e-mail   email#<address>        email        holds the address for one account
-key      key#<key>              key          its secret, sealed, and whose it is
-listed   account#<account>      key#<key>    the account's keys, by name
+account   account#<account>      account
+name      name#<name>            name         in lower case: holds the name for one account
+e-mail    email#<address>        email        the same for its address
+key       key#<key>              key          its secret, sealed, and whose it is
+listed    account#<account>      key#<key>    the account's keys
+password  password#<account>     password     apart, so that a role can be kept from it
 """
 
+from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Generic, TypeVar
 
 from chalicelib.ports import Clock
 from chalicelib.scheduling.account import Account, ApiKey
 from chalicelib.scheduling.errors import Taken
 from chalicelib.scheduling.job import from_millis, to_millis
 from chalicelib.scheduling.secret import Sealed
-from chalicelib.storage.tables import ABSENT, Key, Refused, Table
+from chalicelib.storage.tables import ABSENT, PRESENT, Item, Key, Refused, Table
+
+MOST_RECENT = 10_000
+RECENT = timedelta(seconds=10)
+
+T = TypeVar("T")
 
 
 class DynamoAccounts:
@@ -22,90 +31,192 @@ class DynamoAccounts:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def add(self, account: Account, key: ApiKey) -> None:
-        """Account, e-mail, key and the key's listing: all or none. Raises Taken."""
-        pk, sk = _account_key(account.account_id)
-        account_item = {
-            "pk": pk,
-            "sk": sk,
-            "email": account.email,
-            "created_at": to_millis(account.created_at),
-            "data_key": account.data_key,
-        }
-        key_pk, key_sk = _api_key(key.key)
-        key_item = {
-            "pk": key_pk,
-            "sk": key_sk,
-            "account": key.account_id,
-            "secret": key.secret.ciphertext,
-            "created_at": to_millis(key.created_at),
-        }
-        email_item = {"pk": f"email#{account.email.casefold()}", "sk": "email", "account": account.account_id}
-        listed = {"pk": pk, "sk": f"key#{key.key}"}
-        items = (account_item, key_item, email_item, listed)
+    def add(self, account: Account, *, key: ApiKey | None = None, password: str | None = None) -> None:
+        """All or none. Raises Taken for the name, or the address."""
+        held = (("name", account.name), ("email", account.email))
+        items = [_account_item(account), *(_holder(kind, value, account) for kind, value in held)]
+        items += _key_items(key) if key else []
+        items += [_password_item(account, password)] if password else []
         try:
             self._table.transact(*(self._table.putting(item, condition=ABSENT) for item in items))
         except Refused:
-            raise Taken("email") from None
+            raise Taken("account" if self.named(account.name) else "email") from None
 
     def account(self, account_id: str) -> Account | None:
         """By id."""
         item = self._table.get(_account_key(account_id))
-        if item is None:
-            return None
-        return Account(
-            account_id=account_id,
-            email=item["email"],
-            created_at=from_millis(item["created_at"]),
-            data_key=item["data_key"],
-        )
+        return _account(account_id, item) if item else None
 
-    def key(self, key: str) -> ApiKey | None:
+    def named(self, name: str) -> Account | None:
+        """By name, in any case of letters."""
+        item = self._table.get(_held("name", name))
+        return self.account(item["account"]) if item else None
+
+    def password(self, account_id: str) -> str | None:
+        """The password's hash, if the account has one."""
+        item = self._table.get((f"password#{account_id}", "password"))
+        return str(item["hash"]) if item else None
+
+    def change(self, account: Account, *, before: Account, password: str | None = None) -> None:
+        """Puts `account` where `before` stands; the name stays. Raises Taken for an address that is another's."""
+        changes = [self._table.putting(_account_item(account), condition=PRESENT)]
+        if account.email.casefold() != before.email.casefold():
+            holder = _holder("email", account.email, account)
+            changes.append(self._table.putting(holder, condition=ABSENT))
+            changes.append(self._table.deleting(_held("email", before.email)))
+        if password:
+            changes.append(self._table.putting(_password_item(account, password)))
+        try:
+            self._table.transact(*changes)
+        except Refused:
+            raise Taken("email") from None
+
+    def remove(self, account: Account, keys: Sequence[ApiKey]) -> None:
+        """With its keys: from now on nobody signs in as it. Its jobs find no account any more and are not sent."""
+        gone = [_account_key(account.account_id), _held("name", account.name), _held("email", account.email)]
+        gone.append((f"password#{account.account_id}", "password"))
+        for one in keys:
+            self._table.transact(*(self._table.deleting(key) for key in _key_keys(one)))
+        self._table.transact(*(self._table.deleting(key) for key in gone))
+
+
+class DynamoKeys:
+    """The KeyStore on DynamoDB."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def add(self, key: ApiKey) -> None:
+        """Raises Taken."""
+        try:
+            self._table.transact(*(self._table.putting(item, condition=ABSENT) for item in _key_items(key)))
+        except Refused:
+            raise Taken("key") from None
+
+    def get(self, key: str) -> ApiKey | None:
         """By its public part."""
         item = self._table.get(_api_key(key))
-        if item is None:
-            return None
-        return ApiKey(
-            key=key,
-            account_id=item["account"],
-            secret=Sealed(ciphertext=item["secret"]),
-            created_at=from_millis(item["created_at"]),
-        )
+        return _key(key, item) if item else None
+
+    def of(self, account_id: str) -> Sequence[ApiKey]:
+        """An account's keys, in order of creation."""
+        pages = self._table.query(_account_key(account_id)[0], prefix="key#")
+        names = [item["sk"].removeprefix("key#") for page in pages for item in page]
+        items = self._table.batch_get(_api_key(name) for name in names)
+        found = [_key(item["pk"].removeprefix("key#"), item) for item in items]
+        return sorted(found, key=lambda one: (one.created_at, one.key))
+
+    def remove(self, key: ApiKey) -> bool:
+        """From now on nothing is signed with it. False: it was gone."""
+        first, second = _key_keys(key)
+        try:
+            self._table.transact(self._table.deleting(first, condition=PRESENT), self._table.deleting(second))
+        except Refused:
+            return False
+        return True
 
 
-class RecentAccounts:
-    """Accounts as they were at most `age` ago: for the worker, which needs the same few for every firing."""
+class RecentAccounts(DynamoAccounts):
+    """Accounts by id as they were at most `age` ago: a worker needs the same few for every firing."""
 
-    def __init__(self, accounts: DynamoAccounts, clock: Clock, *, age: timedelta = timedelta(seconds=10)) -> None:
-        self._accounts, self._clock, self._age = accounts, clock, age
-        self._known: dict[tuple[str, str], tuple[float, Account | ApiKey | None]] = {}
-
-    def add(self, account: Account, key: ApiKey) -> None:
-        """Straight through."""
-        self._accounts.add(account, key)
+    def __init__(self, table: Table, clock: Clock, *, age: timedelta = RECENT) -> None:
+        super().__init__(table)
+        self._recent = Recent(super().account, clock, age)
 
     def account(self, account_id: str) -> Account | None:
         """By id, at most `age` old."""
-        found = self._recent("account", account_id)
-        return found if isinstance(found, Account) else None
+        return self._recent.get(account_id)
 
-    def key(self, key: str) -> ApiKey | None:
+
+class RecentKeys(DynamoKeys):
+    """Keys as they were at most `age` ago."""
+
+    def __init__(self, table: Table, clock: Clock, *, age: timedelta = RECENT) -> None:
+        super().__init__(table)
+        self._recent = Recent(super().get, clock, age)
+
+    def get(self, key: str) -> ApiKey | None:
         """By its public part, at most `age` old."""
-        found = self._recent("key", key)
-        return found if isinstance(found, ApiKey) else None
+        return self._recent.get(key)
 
-    def _recent(self, kind: str, name: str) -> Account | ApiKey | None:
+
+class Recent(Generic[T]):
+    """What a look-up found, at most `age` ago."""
+
+    def __init__(self, look_up: Callable[[str], T | None], clock: Clock, age: timedelta) -> None:
+        self._look_up, self._clock, self._age = look_up, clock, age
+        self._known: dict[str, tuple[float, T | None]] = {}
+
+    def get(self, name: str) -> T | None:
+        """By name."""
         now = self._clock.now().timestamp()
-        since, found = self._known.get((kind, name), (float("-inf"), None))
+        since, found = self._known.get(name, (float("-inf"), None))
         if now - since > self._age.total_seconds():
-            found = self._accounts.account(name) if kind == "account" else self._accounts.key(name)
+            found = self._look_up(name)
             if len(self._known) >= MOST_RECENT:
                 self._known.clear()
-            self._known[kind, name] = (now, found)
+            self._known[name] = (now, found)
         return found
 
 
-MOST_RECENT = 10_000
+def _account_item(account: Account) -> Item:
+    pk, sk = _account_key(account.account_id)
+    return {
+        "pk": pk,
+        "sk": sk,
+        "name": account.name,
+        "email": account.email,
+        "created_at": to_millis(account.created_at),
+        "data_key": account.data_key,
+        "profile": dict(account.profile),
+    }
+
+
+def _account(account_id: str, item: Item) -> Account:
+    return Account(
+        account_id=account_id,
+        name=item["name"],
+        email=item["email"],
+        created_at=from_millis(item["created_at"]),
+        data_key=item["data_key"],
+        profile=item["profile"],
+    )
+
+
+def _key_items(key: ApiKey) -> list[Item]:
+    (pk, sk), (listed_pk, listed_sk) = _key_keys(key)
+    secret = {
+        "pk": pk,
+        "sk": sk,
+        "account": key.account_id,
+        "secret": key.secret.ciphertext,
+        "created_at": to_millis(key.created_at),
+        "label": key.label,
+    }
+    return [secret, {"pk": listed_pk, "sk": listed_sk}]
+
+
+def _key(name: str, item: Item) -> ApiKey:
+    return ApiKey(
+        key=name,
+        account_id=item["account"],
+        secret=Sealed(ciphertext=item["secret"]),
+        created_at=from_millis(item["created_at"]),
+        label=item["label"],
+    )
+
+
+def _password_item(account: Account, password: str) -> Item:
+    return {"pk": f"password#{account.account_id}", "sk": "password", "hash": password}
+
+
+def _holder(kind: str, value: str, account: Account) -> Item:
+    pk, sk = _held(kind, value)
+    return {"pk": pk, "sk": sk, "account": account.account_id}
+
+
+def _held(kind: str, value: str) -> Key:
+    return f"{kind}#{value.casefold()}", kind
 
 
 def _account_key(account_id: str) -> Key:
@@ -114,3 +225,7 @@ def _account_key(account_id: str) -> Key:
 
 def _api_key(key: str) -> Key:
     return f"key#{key}", "key"
+
+
+def _key_keys(key: ApiKey) -> tuple[Key, Key]:
+    return _api_key(key.key), (_account_key(key.account_id)[0], f"key#{key.key}")

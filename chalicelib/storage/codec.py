@@ -31,7 +31,7 @@ from chalicelib.scheduling.job import (
     to_millis,
 )
 from chalicelib.scheduling.retry import Misfire, RetryPolicy
-from chalicelib.scheduling.schedule import Cron, Every, Once, Schedule
+from chalicelib.scheduling.schedule import Cron, Every, Once, Schedule, Spelling
 from chalicelib.scheduling.secret import Sealed
 from chalicelib.scheduling.target import Callback, JobClass, Signing, Target, Topic, Webhook
 from chalicelib.storage.tables import Item, Key
@@ -133,21 +133,23 @@ def schedule_map(schedule: Schedule) -> Item:
     match schedule:
         case Once(at=at):
             return {"kind": "once", "at": to_millis(at)}
-        case Every(start=start, period=period):
-            return {"kind": "every", "start": to_millis(start), "period": period // MILLISECOND}
-        case Cron(expression=expression, zone=zone):
-            return {"kind": "cron", "expression": expression, "zone": zone}
+        case Every(start=start, period=period, months=months):
+            return {"kind": "every", "start": to_millis(start), "period": period // MILLISECOND, "months": months}
+        case Cron(expression=expression, zone=zone, spelling=spelling):
+            return {"kind": "cron", "expression": expression, "zone": zone, "spelling": spelling.value}
 
 
 def schedule_of(item: Mapping[str, Any]) -> Schedule:
-    """The schedule in a map."""
+    """The schedule in a map; the first ones had neither `months` nor `spelling`."""
     match item["kind"]:
         case "once":
             return Once(at=from_millis(item["at"]))
         case "every":
-            return Every(start=from_millis(item["start"]), period=item["period"] * MILLISECOND)
+            start, period = from_millis(item["start"]), item["period"] * MILLISECOND
+            return Every(start=start, period=period, months=item.get("months", 0))
         case "cron":
-            return Cron(expression=item["expression"], zone=item["zone"])
+            spelling = Spelling(item.get("spelling", Spelling.UNIX))
+            return Cron(expression=item["expression"], zone=item["zone"], spelling=spelling)
     raise ValueError(f"unknown schedule {item['kind']}")
 
 
@@ -204,6 +206,7 @@ def target_map(target: Target) -> Item:
                 "redirects": target.redirects,
                 "timeout": target.timeout // MILLISECOND,
                 "signing": target.signing.value,
+                "keeps_headers": target.keeps_headers,
             }
         case JobClass():
             return {"kind": "class", "class": target.class_string, "args": target.args, "kwargs": target.kwargs}
@@ -232,6 +235,7 @@ def target_of(item: Mapping[str, Any]) -> Target:
                 redirects=item["redirects"],
                 timeout=item["timeout"] * MILLISECOND,
                 signing=Signing(item["signing"]),
+                keeps_headers=item["keeps_headers"],
             )
         case "class":
             return JobClass(class_string=item["class"], args=item["args"], kwargs=item["kwargs"])
@@ -273,6 +277,8 @@ def execution_item(execution: Execution, *, shard: int, by_job: bool, expires_at
         "job": job_hash(execution.ref) if by_job else None,
         "account": execution.ref.account_id,
         "job_id": execution.ref.job_id,
+        "dialect": execution.dialect,
+        "key": execution.key,
         "state": execution.state.value,
         "attempts": [attempt_map(attempt) for attempt in execution.attempts],
         "shard": shard if execution.retry_at else None,
@@ -291,6 +297,8 @@ def execution_of(item: Mapping[str, Any]) -> Execution:
     return Execution(
         firing_id=item["sk"],
         ref=JobRef(account_id=item["account"], job_id=item["job_id"]),
+        dialect=item["dialect"],
+        key=item["key"],
         due_at=due_of(item["sk"]),
         state=ExecutionState(item["state"]),
         attempts=tuple(attempt_of(entry) for entry in item["attempts"]),
@@ -333,6 +341,7 @@ def outcome_map(outcome: Outcome) -> Item:
         "status": outcome.status,
         "detail": outcome.detail or None,
         "body": outcome.body or None,
+        "headers": [list(pair) for pair in outcome.headers] or None,
     }
 
 
@@ -344,6 +353,7 @@ def outcome_of(item: Mapping[str, Any]) -> Outcome:
         status=item.get("status"),
         detail=item.get("detail", ""),
         body=item.get("body", b""),
+        headers=tuple((name, value) for name, value in item.get("headers", [])),
     )
 
 

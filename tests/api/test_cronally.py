@@ -104,11 +104,14 @@ def asker(still: World) -> Caller:
 def seeded(still: World, *, now: datetime = SEED_NOW) -> Client:
     """The account of the seed's own example, at the time of its own example."""
     services = still.services
-    if services.accounts.key(SEED_KEY) is None:
+    if services.keys.get(SEED_KEY) is None:
         data_key = services.vault.new_data_key("seed")
-        account = Account(account_id="seed", email="username@example.com", created_at=SEED_NOW, data_key=data_key)
+        account = Account(
+            account_id="seed", name="seed", email="username@example.com", created_at=SEED_NOW, data_key=data_key
+        )
         sealed = services.vault.seal(account, secret_place(SEED_KEY), Secret(SEED_SECRET))
-        services.accounts.add(account, ApiKey(key=SEED_KEY, account_id="seed", secret=sealed, created_at=SEED_NOW))
+        key = ApiKey(key=SEED_KEY, account_id="seed", secret=sealed, created_at=SEED_NOW)
+        services.accounts.add(account, key=key)
     return Client(lambda: replace(services, clock=FakeClock(now)), cronally.DIALECT)
 
 

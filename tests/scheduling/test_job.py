@@ -125,7 +125,15 @@ def an_attempt(kind: OutcomeKind) -> Attempt:
 
 
 def an_execution() -> Execution:
-    return Execution(firing_id=firing_id(REF, NOW), ref=REF, due_at=NOW, state=ExecutionState.WAITING, claim=a_claim())
+    return Execution(
+        firing_id=firing_id(REF, NOW),
+        ref=REF,
+        dialect="test",
+        key="key-1",
+        due_at=NOW,
+        state=ExecutionState.WAITING,
+        claim=a_claim(),
+    )
 
 
 @pytest.mark.parametrize("kind", [kind for kind in OutcomeKind if kind is not OutcomeKind.DELIVERED])

@@ -35,7 +35,9 @@ def test_a_recurring_firing_costs_at_most_five_write_units(engine_store: Store, 
         outcome = Outcome(kind=OutcomeKind.DELIVERED, took=timedelta(seconds=1), status=200, body=b"ok" * 50)
         attempt = Attempt(due_at=due_at, claimed_at=SOON, sent_at=SOON, answered_at=SOON, outcome=outcome)
         name = firing_id(job.ref, due_at)
-        blank = Execution(firing_id=name, ref=job.ref, due_at=due_at, state=ExecutionState.WAITING)
+        blank = Execution(
+            firing_id=name, ref=job.ref, dialect="test", key="key-1", due_at=due_at, state=ExecutionState.WAITING
+        )
         assert firings.record([blank.attempted(attempt, NEVER)]) == []
     cost = (written(table) - before) / rounds
     assert cost == most

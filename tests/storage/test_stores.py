@@ -15,7 +15,7 @@ from chalicelib.scheduling.retry import Misfire, RetryPolicy
 from chalicelib.scheduling.schedule import Cron, Every, Once, Schedule
 from chalicelib.scheduling.secret import Sealed
 from chalicelib.scheduling.target import Callback, Signing, Topic, Webhook
-from chalicelib.storage.accounts import DynamoAccounts, RecentAccounts
+from chalicelib.storage.accounts import DynamoAccounts, DynamoKeys, RecentAccounts, RecentKeys
 from chalicelib.storage.audit import DynamoAudit
 from chalicelib.storage.executions import DynamoExecutions, DynamoFirings
 from chalicelib.storage.jobs import DynamoJobs, DynamoNextFires
@@ -245,6 +245,8 @@ def an_execution(job: Job, *, retry_at: object = SOON, due_at: object = SOON, **
     base: dict[str, object] = {
         "firing_id": firing_id(job.ref, due_at),  # type: ignore[arg-type]
         "ref": job.ref,
+        "dialect": "test",
+        "key": "key-1",
         "due_at": due_at,
         "state": ExecutionState.WAITING if retry_at else ExecutionState.DELIVERED,
         "retry_at": retry_at,
@@ -332,28 +334,81 @@ def test_watermarks_are_advanced_by_one_tick_at_a_time(store: Store) -> None:
     assert index.watermarks().marks == {0: SOON}
 
 
-def test_accounts_and_keys_are_all_or_nothing_and_an_address_is_one_account_s(store: Store) -> None:
+def an_account(account_id: str = ALICE, *, name: str = "Alice", email: str = "Me@Example.com") -> Account:
+    profile = {"state": "Colorado"}
+    return Account(
+        account_id=account_id, name=name, email=email, created_at=START, data_key=b"\x01wrapped", profile=profile
+    )
+
+
+def a_key(key: str = "key-1", *, account_id: str = ALICE, label: str = "") -> ApiKey:
+    return ApiKey(key=key, account_id=account_id, secret=Sealed(b"\x02sealed"), created_at=START, label=label)
+
+
+@pytest.mark.parametrize(
+    ("name", "email", "field"),
+    [("Bob", "me@example.COM", "email"), ("ALICE", "other@example.com", "account")],
+    ids=["the address is taken", "the name is taken"],
+)
+def test_accounts_and_their_first_keys_are_all_or_nothing(store: Store, name: str, email: str, field: str) -> None:
+    accounts, keys = DynamoAccounts(store.accounts), DynamoKeys(store.accounts)
+    alice = an_account()
+    accounts.add(alice, key=a_key(), password="hash")
+    assert (accounts.account(ALICE), accounts.named("aLiCe"), keys.get("key-1")) == (alice, alice, a_key())
+    assert (accounts.password(ALICE), accounts.password(BOB)) == ("hash", None)
+    with pytest.raises(Taken, match=field):
+        accounts.add(an_account(BOB, name=name, email=email), key=a_key("key-2", account_id=BOB), password="other")
+    assert (accounts.account(BOB), keys.get("key-2"), accounts.password(BOB)) == (None, None, None)
+
+
+def test_an_account_changes_its_address_and_frees_the_old_one(store: Store) -> None:
     accounts = DynamoAccounts(store.accounts)
-    alice = Account(account_id=ALICE, email="Me@Example.com", created_at=START, data_key=b"\x01wrapped")
-    key = ApiKey(key="key-1", account_id=ALICE, secret=Sealed(b"\x02sealed"), created_at=START)
-    accounts.add(alice, key)
-    assert (accounts.account(ALICE), accounts.key("key-1")) == (alice, key)
-    assert (accounts.account(BOB), accounts.key("key-2")) == (None, None)
-    twin = replace(alice, account_id=BOB, email="me@example.COM")
+    alice, bob = an_account(), an_account(BOB, name="Bob", email="bob@example.com")
+    accounts.add(alice)
+    accounts.add(bob)
     with pytest.raises(Taken):
-        accounts.add(twin, replace(key, key="key-2", account_id=BOB))
-    assert (accounts.account(BOB), accounts.key("key-2")) == (None, None)
+        accounts.change(replace(alice, email="BOB@example.com"), before=alice)
+    moved = replace(alice, email="new@example.com", profile={})
+    accounts.change(moved, before=alice, password="new")
+    assert (accounts.account(ALICE), accounts.password(ALICE)) == (moved, "new")
+    accounts.change(replace(bob, email=alice.email), before=bob)
 
 
-def test_recent_accounts_are_as_old_as_they_may_be(store: Store) -> None:
-    recent = RecentAccounts(DynamoAccounts(store.accounts), store.clock, age=timedelta(seconds=10))
-    assert recent.account(ALICE) is None
-    alice = Account(account_id=ALICE, email="me@example.com", created_at=START, data_key=b"k")
-    recent.add(alice, ApiKey(key="key-1", account_id=ALICE, secret=Sealed(b"s"), created_at=START))
+def test_a_removed_account_is_gone_with_its_keys_and_its_names_are_free(store: Store) -> None:
+    accounts, keys = DynamoAccounts(store.accounts), DynamoKeys(store.accounts)
+    accounts.add(an_account(), key=a_key(), password="hash")
+    keys.add(a_key("Alice/production", label="production"))
+    accounts.remove(an_account(), keys.of(ALICE))
+    assert (accounts.account(ALICE), accounts.named("Alice"), accounts.password(ALICE)) == (None, None, None)
+    assert (keys.get("key-1"), keys.get("Alice/production"), keys.of(ALICE)) == (None, None, [])
+    accounts.add(an_account(BOB))
+
+
+def test_keys_are_listed_by_account_taken_once_and_removed_once(store: Store) -> None:
+    keys = DynamoKeys(store.accounts)
+    first, second = a_key("Alice/a", label="a"), a_key("Alice/b", label="b")
+    for key in (first, second, a_key("Bob/a", account_id=BOB)):
+        keys.add(key)
+    with pytest.raises(Taken):
+        keys.add(first)
+    assert keys.of(ALICE) == [first, second]
+    assert [keys.remove(first), keys.remove(first)] == [True, False]
+    assert (keys.of(ALICE), keys.get("Alice/a")) == ([second], None)
+
+
+def test_recent_accounts_and_keys_are_as_old_as_they_may_be(store: Store) -> None:
+    recent = RecentAccounts(store.accounts, store.clock), RecentKeys(store.accounts, store.clock)
+
+    def found() -> tuple[object, object]:
+        accounts, keys = recent
+        return accounts.account(ALICE), keys.get("key-1")
+
+    assert found() == (None, None)
+    DynamoAccounts(store.accounts).add(an_account(), key=a_key())
     store.clock.forward(seconds=10)
-    assert recent.account(ALICE) is None
+    assert found() == (None, None)
     store.clock.forward(seconds=1)
-    assert recent.account(ALICE) == alice
+    assert found() == (an_account(), a_key())
 
 
 def test_audit_entries_are_read_by_account_and_range(store: Store) -> None:

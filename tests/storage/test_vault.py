@@ -16,7 +16,13 @@ from tests.world import START
 
 
 def an_account(vault: KmsVault, account_id: str = "alice") -> Account:
-    return Account(account_id=account_id, email="a@b.cd", created_at=START, data_key=vault.new_data_key(account_id))
+    return Account(
+        account_id=account_id,
+        name=account_id,
+        email="a@b.cd",
+        created_at=START,
+        data_key=vault.new_data_key(account_id),
+    )
 
 
 @pytest.mark.parametrize("text", ["secret", "wJalrXUtnFEMI/K7MDENG", "hé\N{PILE OF POO}", "x" * 10_000])
@@ -65,7 +71,7 @@ def test_a_data_key_of_another_account_is_refused_by_kms_itself() -> None:
         alice = an_account(vault)
         sealed = vault.seal(alice, "p", Secret("secret"))
         assert vault.open(alice, "p", sealed) == Secret("secret")
-        thief = Account(account_id="bob", email="b@b.cd", created_at=START, data_key=alice.data_key)
+        thief = Account(account_id="bob", name="bob", email="b@b.cd", created_at=START, data_key=alice.data_key)
         with pytest.raises(Tampered):
             vault.open(thief, "p", sealed)
         gone = KmsVault(cast("Kms", kms), "no-such-key", FakeClock(START))

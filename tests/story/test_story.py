@@ -3,6 +3,7 @@
 One deployment, one timeline of about four minutes: the tests run in the order they stand in.
 """
 
+import json
 import os
 import signal
 import time
@@ -14,7 +15,10 @@ from typing import Any
 import pytest
 
 from chalicelib import signing
+from chalicelib.delivery.queue import encode
+from chalicelib.ports import Due
 from chalicelib.scheduling.execution import Execution, ExecutionState, Outcome, OutcomeKind
+from chalicelib.scheduling.job import JobRef
 from tests.engine import eventually
 from tests.story.conftest import WORKER_SECONDS, Arrival, Sink, Stack, User, function_processes, parsed
 
@@ -55,6 +59,10 @@ def subscriber(stack: Stack) -> Subscriber:
     topic = sns.create_topic(Name="story-minutes")["TopicArn"]
     queue = sqs.create_queue(QueueName="story-minutes")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sender = {"Service": "sns.amazonaws.com"}
+    allow = {"Effect": "Allow", "Principal": sender, "Action": "sqs:SendMessage", "Resource": arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     return Subscriber(stack, topic, queue)
 
@@ -179,7 +187,9 @@ def test_the_subscriber_has_a_message_for_each_minute(
     assert [one.state for one in fired] == [ExecutionState.DELIVERED] * len(fired)
 
 
-def test_a_worker_paused_for_two_minutes_loses_nothing(stack: Stack, alice: User, sink: Sink) -> None:
+def test_a_worker_paused_for_two_minutes_loses_nothing_and_what_is_given_up_is_recorded(
+    stack: Stack, alice: User, sink: Sink
+) -> None:
     functions = stack.engine.client("lambda")
     mappings = [
         mapping["UUID"]
@@ -192,13 +202,20 @@ def test_a_worker_paused_for_two_minutes_loses_nothing(stack: Stack, alice: User
     time.sleep(2)
     names = [f"paused-{number}" for number in range(5)]
     jobs = [alice.rlatr("POST", uri=sink.url(name), at=iso(in_seconds(5)))[1]["success"]["id"] for name in names]
+    parked_at = in_seconds(5)
+    parked = alice.rlatr("POST", uri=sink.url("parked"), at=iso(parked_at))[1]["success"]["id"]
     time.sleep(PAUSE)
     assert [sink.at(name) for name in names] == [[]] * 5
+    letter = Due(subject=JobRef(account_id=alice.account_id, job_id=str(parked)), due_at=parked_at, rev=1)
+    stack.engine.client("sqs").send_message(QueueUrl=stack.outputs["DeadLettersQueueUrl"], MessageBody=encode(letter))
+    given_up = eventually(lambda: alice.execution_of(parked), within=20)
+    assert given_up.state is ExecutionState.PARKED
     for mapping in mappings:
         functions.update_event_source_mapping(UUID=mapping, Enabled=True)
     eventually(lambda: all(sink.at(name) for name in names), within=30)
     eventually(lambda: all(alice.execution_of(job) for job in jobs), within=10)
     assert [len(sink.at(name)) for name in names] == [1] * 5
+    assert sink.at("parked") == [], "what was given up is not sent after all"
 
 
 def test_what_was_sent_to_be_deleted_is_gone(alice: User, subscriber: Subscriber, each_minute: dict[str, Any]) -> None:

@@ -18,10 +18,16 @@ from chalicelib import signing
 from chalicelib.api.dialect import Dialect, headers_of, status_of
 from chalicelib.api.fields import body_fields
 from chalicelib.api.http import Request, Response
-from chalicelib.operations.accounts import authenticate, describe_account, open_account
+from chalicelib.operations.accounts import (
+    IssuedKey,
+    NewAccount,
+    authenticate,
+    describe_account,
+    open_account_with_key,
+)
 from chalicelib.operations.jobs import count_jobs, create_job, delete_job, list_jobs
 from chalicelib.ports import Services
-from chalicelib.scheduling.account import Account, ApiKey, Principal
+from chalicelib.scheduling.account import Account, Principal
 from chalicelib.scheduling.claiming import floor_to_minute
 from chalicelib.scheduling.errors import (
     BelltowerError,
@@ -53,15 +59,16 @@ SHAPES: Mapping[str, tuple[re.Pattern[str], str]] = {
 
 def create_account(services: Services, request: Request) -> Response:
     """POST /account/: the only call without a signature."""
-    account, key, secret = open_account(services, body_fields(request, ["email"]).get("email", "").strip())
-    return success(account_document(account, key, secret, cronjobs=0))
+    email = body_fields(request, ["email"]).get("email", "").strip()
+    account, issued = open_account_with_key(services, NewAccount(email=email))
+    return success(account_document(account, issued, cronjobs=0))
 
 
 def read_account(services: Services, request: Request) -> Response:
     """GET /account/."""
     principal = authenticated(services, request)
-    account, key, secret = describe_account(services, principal)
-    return success(account_document(account, key, secret, cronjobs=count_jobs(services, principal, dialect=NAME)))
+    account, issued = describe_account(services, principal)
+    return success(account_document(account, issued, cronjobs=count_jobs(services, principal, dialect=NAME)))
 
 
 def create(services: Services, request: Request) -> Response:
@@ -144,13 +151,13 @@ def success(response: object) -> Response:
     return Response(status=200, body=json.dumps({"status": "success", "response": response}))
 
 
-def account_document(account: Account, key: ApiKey, secret: Secret, *, cronjobs: int) -> Mapping[str, object]:
+def account_document(account: Account, issued: IssuedKey, *, cronjobs: int) -> Mapping[str, object]:
     """An account, with the key that asked."""
     return {
         "account_id": account.account_id,
         "email": account.email,
-        "api_key": key.key,
-        "api_secret": secret.reveal(),
+        "api_key": issued.key.key,
+        "api_secret": issued.secret.reveal(),
         "cronjob_count": cronjobs,
     }
 
