@@ -1,4 +1,4 @@
-"""The APIs spoken here, each in a file with the same seven parts in the same order. A new one is its file and a line."""
+"""The APIs spoken here, each in a file with the same seven parts in the same order. A new one: its file and a line."""
 
 from collections.abc import Sequence
 from importlib import import_module
