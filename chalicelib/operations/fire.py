@@ -13,6 +13,7 @@ from chalicelib.scheduling.secret import Sealed, Secret
 from chalicelib.scheduling.target import AwsKeys, Callback, JobClass, Topic, Webhook
 
 CALLBACK_TIMEOUT = timedelta(seconds=15)
+SHARE, CALLBACK_SHARE = 2, 4  # of the worker's time-out: what is left of it claims, records and waits for the second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +43,16 @@ def load(services: Services, definition: Definition) -> Loaded:
 
 
 def fire(services: Services, definition: Definition, loaded: Loaded, *, firing_id: str, sent_at: datetime) -> Outcome:
-    """Sends one attempt. The firing's id goes with it, the same at every attempt."""
+    """Sends one attempt. The firing's id goes with it, the same at every attempt.
+
+    A call never takes more than half of the worker's own time-out, so that a receiver that hangs is recorded as such,
+    and does not look like a worker that died.
+    """
     if loaded.unreadable:
         return Outcome(kind=OutcomeKind.UNREADABLE, took=timedelta(0), detail=loaded.unreadable)
     match definition.target:
         case Webhook() as webhook:
+            webhook = replace(webhook, timeout=min(webhook.timeout, services.rules.lease / SHARE))
             return services.webhooks.send(webhook, message_id=firing_id, timestamp=sent_at, secret=loaded.secret)
         case JobClass() as job_class:
             return services.classes.run(job_class, definition.ref, execution_id=firing_id)
@@ -61,7 +67,7 @@ def call_back(services: Services, callback: Callback, loaded: Loaded, *, firing_
         url=callback.url,
         body=callback.delivered if delivered else callback.failed,
         content_type=callback.content_type,
-        timeout=CALLBACK_TIMEOUT,
+        timeout=min(CALLBACK_TIMEOUT, services.rules.lease / CALLBACK_SHARE),
         signing=callback.signing,
     )
     now, message_id = services.clock.now(), f"{firing_id}-callback"

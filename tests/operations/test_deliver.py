@@ -468,6 +468,16 @@ def test_an_account_has_as_many_jobs_as_it_may() -> None:
         world.a_job(owner=world.open_account()[0])
 
 
+@pytest.mark.parametrize(("lease", "expected"), [(60, (30, 15)), (10, (5, 2.5)), (300, (30, 15))])
+def test_a_call_and_its_callback_end_before_the_worker_does(
+    world: World, lease: int, expected: tuple[float, float]
+) -> None:
+    world.with_rules(lease=timedelta(seconds=lease))
+    world.a_job(callback=a_callback())
+    world.let_pass(seconds=10)
+    assert [call.webhook.timeout.total_seconds() for call in world.receiver.calls] == list(expected)
+
+
 def test_each_event_says_how_late_it_was(world: World) -> None:
     world.a_job()
     world.clock.sleep_until(DUE + timedelta(milliseconds=250))
