@@ -19,7 +19,7 @@ run: $(READY) ## starts everything on this machine: API on PORT (8000), AWS on E
 	@exec $(BIN)/python -m infra.local.run
 
 test: $(READY) ## runs the tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(READY) ## format, lint, types, arrows between modules, then the tests: what CI runs
 	@$(BIN)/ruff format --check .

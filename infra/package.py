@@ -16,6 +16,7 @@ is a matter of a second. Nothing is done at all when no input changed.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import importlib.metadata
 import json
@@ -53,7 +54,14 @@ class Artifact:
 
 
 def package(project: Path = ROOT, *, stage: str = "dev", build: Path = ROOT / ".build", say: Say = print) -> Artifact:
-    """Packages `project` for `stage` below `build`, or finds that it has been done."""
+    """Packages `project` for `stage` below `build`, or finds that it has been done. One at a time: others wait."""
+    build.mkdir(parents=True, exist_ok=True)
+    with (build / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _package(project, stage, build, say)
+
+
+def _package(project: Path, stage: str, build: Path, say: Say) -> Artifact:
     folder = build / f"{project.name}-{stage}"
     artifact = Artifact(template=folder / "template.json", code=folder / "code.zip")
     digest, stamp = _digest(project, stage), folder / "inputs"

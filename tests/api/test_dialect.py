@@ -171,7 +171,7 @@ def test_a_bug_is_reported_with_its_way_through_our_files_and_without_its_text(s
     assert (answer.status, facts["status"]) == (500, 500)
     kind, _, way = facts["error"].partition(" at ")
     files = [step.partition(":")[0] for step in way.split(" > ")]
-    assert (kind, files) == ("bug: KeyError", ["dialect.py", "cronally.py", "accounts.py"])
+    assert (kind, files) == ("bug: KeyError", ["dialect.py", "cronally.py", "accounts.py", "accounts.py"])
     assert CANARY not in json.dumps(still.events.lines)
 
 
@@ -197,7 +197,7 @@ def test_services_that_cannot_be_built_are_a_bug_in_the_dialects_words(
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 def test_a_bug_is_told_in_each_dialects_words(dialect: Dialect, still: World) -> None:
-    services = replace(still.services, accounts=broken(lambda: RuntimeError(CANARY)))
+    services = replace(still.services, keys=broken(lambda: RuntimeError(CANARY)))
     answer = asked(Client(lambda: services, dialect), dialect, world=still)
     assert (answer.status, reasons(dialect, answer)) == (500, ["Internal error; it was logged"])
     assert answer.headers == {"content-type": "application/json", "cache-control": "no-store"}
@@ -206,16 +206,15 @@ def test_a_bug_is_told_in_each_dialects_words(dialect: Dialect, still: World) ->
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 def test_t60_a_service_that_is_away_is_503_with_retry_after_in_each_dialect(dialect: Dialect, still: World) -> None:
     away = broken(lambda: Unavailable("the database", retry_after=timedelta(seconds=7)))
-    services = replace(still.services, accounts=away)
+    services = replace(still.services, keys=away)
     answer = asked(Client(lambda: services, dialect), dialect, world=still)
     assert (answer.status, answer.headers["retry-after"]) == (503, "7")
     assert reasons(dialect, answer) == ["the database is unavailable, try again"]
 
 
-@pytest.mark.xfail(reason="authenticate asks the store for a key of any length, DynamoDB refuses it", strict=False)
 @pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 def test_t06_a_key_longer_than_dynamodb_takes_is_an_unknown_key(dialect: Dialect, still: World) -> None:
-    services = replace(still.services, accounts=broken(lambda: RuntimeError("ValidationException: 2048 bytes")))
+    services = replace(still.services, keys=broken(lambda: RuntimeError("ValidationException: 2048 bytes")))
     client, key = Client(lambda: services, dialect), "k" * 3000
     signed = cron_signed(key, "c2VjcmV0", method="GET", path="/account", date=cron_date(still.clock.now()))
     path = "/account" if dialect is cronally.DIALECT else "/api/v1ish/schedule"
