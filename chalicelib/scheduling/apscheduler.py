@@ -9,7 +9,8 @@ FIELDS with blanks between them, and `_` for the blank inside a field (`3rd_fri`
     day also takes                   last | (1st | 2nd | 3rd | 4th | 5th | last) name
 
 A date must match year, month, day, week (ISO 8601) and day_of_week, all of them; no range wraps around. APScheduler
-ignores what follows a name (`mon-fri/2`, `mon-4`), which fires other than it reads: that is refused.
+ignores what follows a name (`mon-fri/2`, `mon-4`), which fires other than it reads: that is refused. Real time is
+followed if hour, minute or second goes on to its end: `*`, `*/n`, `a/n`.
 """
 
 import re
@@ -35,7 +36,7 @@ from chalicelib.scheduling.timetable import Timetable
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 ORDINALS = ("1st", "2nd", "3rd", "4th", "5th", "last")
 NAME = re.compile(r"[a-z]", re.IGNORECASE)
-TAIL = re.compile(r".*(/|\d).*")
+TAIL = re.compile(r"[/\d]")
 FOREIGN = (
     (re.compile(r".*\?.*"), "has a ?, which is not known here; use *"),
     (re.compile(r".*#.*"), "has a #: write the n-th weekday of a month as the day '2nd fri'"),
@@ -120,7 +121,7 @@ def _canonical(name: str, text: str) -> str:
     """A field as it stands in an expression: in lower case, without blanks but `_` and without leading zeros."""
     items = (re.sub(r"\b0+(?=\d)", "", item.strip(" \t").lower()) for item in text.split(","))
     joined = ",".join(re.sub(r"[ \t]+", "_", item) for item in items)
-    if not joined or not joined.isprintable():
+    if not joined:
         raise Invalid("cron", f"has the {name} {text!r}: leave a field out, or use *, to say any")
     return joined
 
@@ -138,6 +139,6 @@ def _day(item: str) -> Rule:
 
 def _numbers(item: Item) -> Iterable[int]:
     """The values of one element of a list."""
-    if NAME.search(item.text) and TAIL.fullmatch(item.text):
+    if NAME.search(item.text) and TAIL.search(item.text):
         raise item.refused("a name stands alone or in a range of two names, without a step")
     return item.rising(item.high if item.high is not None else item.kind.high if item.step else item.low)

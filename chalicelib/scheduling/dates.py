@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 CYCLE = range(1970, 1970 + 400)  # the calendar repeats itself after 400 years: all there is to see in it
+FAR = date.max.toordinal()  # days: further apart than any two dates
 
 
 class Month(NamedTuple):
@@ -53,10 +54,8 @@ class Dates:
             kind = _kind(year)
             if kind in barren:
                 continue
-            found = next(
-                (found for found in self._of(year, day if year == day.year else date.min) if found > day), None
-            )
-            if found:
+            later = (found for found in self._of(year, day) if found > day)
+            if found := next(later, None):
                 return found
             if year > day.year:
                 barren.add(kind)
@@ -65,22 +64,21 @@ class Dates:
     def closest(self) -> int | None:
         """How many days the closest two dates are apart; None: there are not two."""
         known: dict[tuple[int, bool, bool], list[int]] = {}
-        least: list[int] = []
-        latest: int | None = None
+        least, latest = FAR, -FAR
         for year in self.years:
             start, kind = date(year, 1, 1).toordinal(), _kind(year)
             if kind not in known:
                 known[kind] = [found.toordinal() - start for found in self._of(year, date.min)]
-                least += [later - earlier for earlier, later in pairwise(known[kind])]
+                least = min([least, *(later - earlier for earlier, later in pairwise(known[kind]))])
             if known[kind]:
-                least += [start + known[kind][0] - latest] if latest is not None else []
+                least = min(least, start + known[kind][0] - latest)
                 latest = start + known[kind][-1]
-            if 1 in least:
+            if least == 1:
                 break
-        return min(least, default=None)
+        return least if least < FAR else None
 
     def _of(self, year: int, since: date) -> Iterator[date]:
-        """The dates of a year, rising, from the month of `since` on."""
+        """The dates of a year, rising, from the month that `since` lies in."""
         months = (month for month in self.months if (year, month) >= (since.year, since.month))
         return (date(year, month, day) for month in months for day in sorted(self._days(year, month)))
 

@@ -88,8 +88,7 @@ class Item(NamedTuple):
     @property
     def _sunday(self) -> str:
         """What to write instead, where the week's last day has two numbers."""
-        wrong_end = self.kind.high == self.kind.names.get("sun", -1) + 7 and self.high == 0
-        return "; Sunday at the end of a range is 7" if wrong_end else ""
+        return "; Sunday at the end of a range is 7" if self.kind.names.get("sun") == self.high == 0 else ""
 
 
 def read(text: str, kind: Field) -> Item:

@@ -5,13 +5,15 @@ is refused, in words; case does not matter:
 
     field   = item {"," item}
     item    = ("*" | value ["-" value]) ["/" step]      a/n goes on to the end of the field
-    value   = number | JAN..DEC (month) | SUN..SAT (day-of-week), 1 is Sunday and 7 is Saturday; year 1970..2099
+    value   = number | JAN..DEC (month) | SUN..SAT (day-of-week), 1 is Sunday and 7 is Saturday; year 1970..2099,
+              which is also what `*` and no year mean
     day-of-month also takes the items  L  L-n  LW  L-nW  nW     last day, n days before it, nearest working day
     day-of-week also takes the fields  L  vL  v#n               Saturday, the last v of the month, the n-th v
 
 A range may wrap around (22-2, FRI-MON), years excepted. `?` and `*` leave a day field open, and at least one of the two
-must be open: Quartz asks for one `?`, we take `* *` and `* MON` for what they say. Read more strictly than in Quartz,
-where these are accidents: no empty elements, no `/5` without a start, no range into or out of L, W and #.
+must be open: Quartz asks for one `?`, we take `* *` and `* MON` for what they say. Unlike Quartz 2.3, and by intent: no
+empty elements; no `/5` without a start; a month of 30 days has no 31W, whatever the next one begins with. Real time is
+followed if second, minute or hour goes on to its end: `*`, `*/n`, `a/n`.
 """
 
 import re
@@ -42,10 +44,10 @@ NEAREST = re.compile(r"(?P<day>\d+)w", re.IGNORECASE)
 LAST = re.compile(r"(?P<weekday>\d+|[a-z]{3})l", re.IGNORECASE)
 NTH = re.compile(r"(?P<weekday>\w+)#(?P<count>\w+)")
 FOREIGN = (
-    (re.compile(r".*\?.*"), "has a ? that is not the whole of day-of-month or day-of-week"),
-    (re.compile(r"(\d*|[a-z]{3})lw?(-\d+w?)?", re.IGNORECASE), "has an L where there is no last day to ask for"),
-    (re.compile(r"\d*w", re.IGNORECASE), "has a W, which is for days of the month: as 15W or LW"),
-    (re.compile(r".*#.*"), "has a #, which is for days of the week: as FRI#2 or 6#2"),
+    (re.compile(r".*\?.*"), "has a ?: it stands alone, as day-of-month or day-of-week"),
+    (re.compile(r"(\d*|[a-z]{3})lw?(-\d+w?)?", re.IGNORECASE), "has an L: it is for days, as L, L-3, LW and FRIL"),
+    (re.compile(r"\d*w|w\d+", re.IGNORECASE), "has a W: it stands behind one day of the month, as 15W or LW"),
+    (re.compile(r".*#.*"), "has a #: it stands between a day of the week and a number, as FRI#2"),
     CHANCE,
 )
 FIELDS = (

@@ -12,7 +12,7 @@ from chalicelib.scheduling.errors import Taken
 from chalicelib.scheduling.execution import Attempt, Execution, ExecutionState, Outcome, OutcomeKind
 from chalicelib.scheduling.job import Claim, Definition, Ending, Job, JobRef, JobState, Standing, firing_id
 from chalicelib.scheduling.retry import Misfire, RetryPolicy
-from chalicelib.scheduling.schedule import Cron, Every, Once, Schedule
+from chalicelib.scheduling.schedule import Cron, Every, Once, Schedule, Spelling
 from chalicelib.scheduling.secret import Sealed
 from chalicelib.scheduling.target import Callback, Signing, Topic, Webhook
 from chalicelib.storage.accounts import DynamoAccounts, DynamoKeys, RecentAccounts, RecentKeys
@@ -29,8 +29,12 @@ SOON = START + timedelta(seconds=10)
 SCHEDULES: list[Schedule] = [
     Once(at=SOON),
     Every(start=SOON, period=timedelta(seconds=10)),
+    Every(start=SOON, period=timedelta(0), months=1),
     Cron(expression="0 8 * * *", zone="Europe/Paris"),
+    Cron(expression="0 15 10 ? * FRI#3 2030-2040/2", spelling=Spelling.QUARTZ),
+    Cron(expression="* * 3rd_fri,last * * */2 0 0", spelling=Spelling.APSCHEDULER),
 ]
+SPELLED = ["once", "every", "every month", "cron", "quartz cron", "apscheduler cron"]
 
 TARGETS = [
     Webhook(url="https://example.com/hook"),
@@ -80,7 +84,7 @@ def due_of(store: Store) -> list[Due]:
     return [due for shard in index.shards() for page in index.due(shard, since=START, until=far) for due in page]
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES, ids=["once", "every", "cron"])
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=SPELLED)
 @pytest.mark.parametrize("target", TARGETS, ids=["plain webhook", "full webhook", "topic"])
 def test_a_job_reads_back_as_it_was_written(store: Store, schedule: Schedule, target: Webhook | Topic) -> None:
     callback = Callback(url="https://example.com/back", delivered=b"{}", failed=b"[]", signing=Signing.RLATR)
