@@ -18,6 +18,7 @@ from chalicelib.operations import deliver as worker
 from chalicelib.operations import tick as ticker
 
 app = Chalice(app_name="belltower")
+app.api.binary_types = []  # what answers are: text. That every request is bytes is said in infra/resources.yaml
 
 for dialect in dialects.every():
     mount(app, dialect, wiring.api_services)

@@ -138,8 +138,8 @@ class JobStore(Protocol):
     def replace(self, job: Job, *, before: Job) -> bool:
         """Puts `job` where `before` stands; False: somebody changed it since, or fired it."""
 
-    def remove(self, job: Job) -> bool:
-        """Removes the job and its place in the index; False: it was gone already."""
+    def remove(self, job: Job, *, rev: int | None = None) -> bool:
+        """Removes the job and its place in the index; False: it was gone already, or `rev` is not its revision."""
 
 
 class FiringStore(Protocol):

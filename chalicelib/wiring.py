@@ -1,5 +1,6 @@
 """The composition root: ports meet adapters, each built on first use."""
 
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -22,6 +23,8 @@ from chalicelib.storage.tables import Table, connect
 from chalicelib.storage.vault import KmsVault
 
 SHELL_JOB = "chalicelib.job_classes.shell_job.ShellJob"
+CLASS_MARGIN = timedelta(seconds=10)  # of the worker's time-out: for claiming and recording around a job class's run
+SHORTEST_RUN = timedelta(seconds=5)
 
 
 @cache
@@ -53,7 +56,8 @@ def build(now: settings.Settings, *, accounts: AccountStore, keys: KeyStore) -> 
     jobs = Table(connection, now.jobs_table)
     addresses = AddressPolicy(reach=Reach.LOCAL if now.local else Reach.PUBLIC, own_hosts=now.own_hosts)
     webhooks = HttpSender(addresses)
-    surroundings = Surroundings(webhooks=webhooks, slack_url=now.slack_url)
+    limit = max(now.worker_timeout - CLASS_MARGIN, SHORTEST_RUN)
+    surroundings = Surroundings(webhooks=webhooks, slack_url=now.slack_url, limit=limit)
     return Services(
         clock=clock,
         accounts=accounts,

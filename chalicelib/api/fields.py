@@ -29,12 +29,29 @@ LOST_PLUS = re.compile(r"([Tt ][\d:.,]+) (\d\d(?::?\d\d)?)$", re.ASCII)
 
 def body_fields(request: Request, names: Collection[str]) -> dict[str, str]:
     """The named fields of a JSON object or a form, as text; null counts as not given."""
-    return _texts(json_object(request) if request.media_type in JSON_TYPES else _form(request), names)
+    return texts(json_object(request) if request.media_type in JSON_TYPES else _form(request), names)
 
 
 def query_fields(request: Request, names: Collection[str]) -> dict[str, str]:
     """The named fields of the query string."""
-    return _texts(_once([(name, value) for name in names for value in request.query.get(name, [])]), names)
+    return texts(_once([(name, value) for name in names for value in request.query.get(name, [])]), names)
+
+
+def texts(given: Mapping[str, object], names: Collection[str]) -> dict[str, str]:
+    """The named fields of a document that must all be text; null counts as not given."""
+    found: dict[str, str] = {}
+    problems: list[Problem] = []
+    for name in names:
+        match given.get(name):
+            case None:
+                pass
+            case str() as text if _is_unicode(text):
+                found[name] = text
+            case _:
+                problems.append(Problem(name, "must be a string of valid Unicode"))
+    if problems:
+        raise Invalid(problems=tuple(problems))
+    return found
 
 
 def json_object(request: Request) -> dict[str, Any]:
@@ -97,22 +114,6 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(fields) < len(pairs):
         raise Invalid("", "A field is given twice")
     return fields
-
-
-def _texts(given: Mapping[str, object], names: Collection[str]) -> dict[str, str]:
-    texts: dict[str, str] = {}
-    problems: list[Problem] = []
-    for name in names:
-        match given.get(name):
-            case None:
-                pass
-            case str() as text if _is_unicode(text):
-                texts[name] = text
-            case _:
-                problems.append(Problem(name, "must be a string of valid Unicode"))
-    if problems:
-        raise Invalid(problems=tuple(problems))
-    return texts
 
 
 def _is_unicode(text: str) -> bool:

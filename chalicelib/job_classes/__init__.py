@@ -5,25 +5,41 @@
 
 import importlib
 import pkgutil
-from collections.abc import Iterator, Mapping
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
 
 from chalicelib.job_classes.base import JobBase, Surroundings
 
 
-@cache
 def known() -> Mapping[str, type[JobBase]]:
     """Every class in this folder, by each of its names."""
-    return MappingProxyType({name: one for one in _classes() for name in (one.class_string(), *one.also_known_as)})
+    return found(__name__, tuple(__path__))[0]
 
 
-def _classes() -> Iterator[type[JobBase]]:
-    for found in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
-        module = importlib.import_module(f"{__name__}.{found.name}")
-        for one in vars(module).values():
-            if isinstance(one, type) and issubclass(one, JobBase) and one.__module__ == module.__name__:
-                yield one
+def broken() -> Mapping[str, str]:
+    """The modules of this folder that cannot be imported, with why; the classes of the others run nevertheless."""
+    return found(__name__, tuple(__path__))[1]
 
 
-__all__ = ["JobBase", "Surroundings", "known"]
+@cache
+def found(package: str, path: Sequence[str]) -> tuple[Mapping[str, type[JobBase]], Mapping[str, str]]:
+    """The classes by name in a package at a path, and the tracebacks of those of its modules that are broken."""
+    classes: dict[str, type[JobBase]] = {}
+    failures: dict[str, str] = {}
+    for module in sorted(f"{package}.{one.name}" for one in pkgutil.iter_modules(path)):
+        try:
+            classes |= {name: one for one in _classes(module) for name in (one.class_string(), *one.also_known_as)}
+        except Exception:  # noqa: BLE001 - a module raises what it likes while it is imported
+            failures[module] = traceback.format_exc()
+    return MappingProxyType(classes), MappingProxyType(failures)
+
+
+def _classes(module: str) -> Iterator[type[JobBase]]:
+    for one in vars(importlib.import_module(module)).values():
+        if isinstance(one, type) and issubclass(one, JobBase) and one.__module__ == module and one is not JobBase:
+            yield one
+
+
+__all__ = ["JobBase", "Surroundings", "broken", "known"]

@@ -21,8 +21,8 @@ To add one of your own, put a file into this folder with a class that derives fr
 
 A job names it as `chalicelib.job_classes.<file>.Greet`, or by one of the names in `also_known_as`. `run` gets the job's
 `pub_args` as arguments and what else its creator sent as keywords; it returns what JSON can say, or raises. It runs in
-the worker beside webhooks, so it should end within the worker's time-out, and it must be safe to run twice: a firing
-may be.
+the worker beside webhooks, so it has to end within `surroundings.limit`, and it must be safe to run twice: a firing may
+be.
 """
 
 import os
@@ -30,6 +30,7 @@ import socket
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from chalicelib.ports import WebhookSender
@@ -37,10 +38,14 @@ from chalicelib.ports import WebhookSender
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What a job class may use of the service: guarded HTTP calls, and the settings meant for it."""
+    """What a job class may use of the service: guarded HTTP calls, a time, and the settings meant for it.
+
+    A run that has not ended after `limit` is given up.
+    """
 
     webhooks: WebhookSender
     slack_url: str = ""
+    limit: timedelta = timedelta(seconds=50)
 
 
 class JobBase:

@@ -120,6 +120,21 @@ def authenticate(services: Services, key: str, *, proves: Callable[[Secret], boo
     return Principal(account_id=known.account_id, key=key)
 
 
+def authenticate_user(services: Services, user: str, *, proves: Callable[[Secret], bool]) -> tuple[Account, Principal]:
+    """Who asks as `user`: an API key with its own secret, or an account's name with the secret of any of its keys.
+
+    One refusal for every cause, and the same work: all secrets are tried, and a dummy where there are none.
+    """
+    known = services.keys.get(user) if KEY.fullmatch(user) else None
+    account = services.accounts.account(known.account_id) if known else find_account(services, user)
+    keys = (known,) if known else services.keys.of(account.account_id) if account else ()
+    known_secrets = [services.vault.open(account, secret_place(key.key), key.secret) for key in keys] if account else []
+    proven = [proves(secret) for secret in known_secrets or [DUMMY]]
+    if not account or not keys or not any(proven):
+        raise Unauthenticated("Unknown user or wrong secret")
+    return account, Principal(account_id=account.account_id, key=keys[proven.index(True)].key)
+
+
 def authenticate_password(services: Services, name: str, password: Secret) -> Account:
     """The account that the name and password open. One refusal, and the same work, for every cause."""
     account = find_account(services, name)

@@ -16,6 +16,7 @@ from chalicelib.scheduling.claiming import Verdict, judge
 from chalicelib.scheduling.execution import Execution, ExecutionState
 from chalicelib.scheduling.job import Claim, Job, JobRef, JobState, firing_id
 
+BESIDE = 0  # the job_rev of a firing that was asked for beside the schedule: pausing or editing does not cancel it
 EARLY = timedelta(seconds=5)  # a message that comes earlier than this goes back for the rest of its wait
 
 
@@ -77,6 +78,8 @@ def _take_job(services: Services, job: Job | None, claim: Claim, *, rev: int) ->
     if job is None:
         return Disposal.DONE
     loaded = load(services, job.definition)
+    if loaded is None:
+        return _orphan(services, job)
     verdict = judge_job(services, job, claim, rev=rev)
     if verdict is Verdict.CLAIM:
         after = services.firings.claim_job(job.ref, job.standing.fired(claim), rev=rev)
@@ -106,10 +109,12 @@ def _take_job(services: Services, job: Job | None, claim: Claim, *, rev: int) ->
 def _take_retry(services: Services, finds: Finds, execution: Execution, claim: Claim, *, rev: int) -> Shot | Disposal:
     ref = FiringRef(account_id=execution.ref.account_id, firing_id=execution.firing_id)
     job = finds.jobs.get(execution.ref)
-    if job is None or job.standing.rev != execution.job_rev:
+    if job is None or execution.job_rev not in {job.standing.rev, BESIDE}:
         services.executions.cancel(execution)
         return Disposal.DONE
     loaded = load(services, job.definition)
+    if loaded is None:
+        return _orphan(services, job)
     verdict = judge_retry(services, execution, claim, rev=rev)
     if verdict is Verdict.CLAIM:
         after = services.firings.claim_retry(ref, claim, rev=rev)
@@ -119,6 +124,13 @@ def _take_retry(services: Services, finds: Finds, execution: Execution, claim: C
         verdict = judge_retry(services, execution, claim, rev=rev)
     disposal = _resolve(services, verdict, ref, claim, held=execution.claim, record=lambda: False)
     return disposal or Shot(job=job, execution=execution, claim=claim, loaded=loaded)
+
+
+def _orphan(services: Services, job: Job) -> Disposal:
+    """A job whose account was removed goes after it, the next time it would fire."""
+    services.jobs.remove(job)
+    services.events.emit("orphan_removed", account=job.ref.account_id, job=job.ref.job_id)
+    return Disposal.DONE
 
 
 def judge_job(services: Services, job: Job, claim: Claim, *, rev: int) -> Verdict:

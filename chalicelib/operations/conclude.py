@@ -56,11 +56,11 @@ def in_parallel(do: Callable[[T], U], things: Sequence[T]) -> list[U]:
 
 
 def purge(services: Services, job: Job, execution: Execution) -> None:
-    """Deletes a job that has fired for the last time, where that was asked."""
+    """Deletes a job that has fired for the last time, where that was asked, and unless it was rescheduled meanwhile."""
     if not (execution.final and job.definition.ending is Ending.PURGE and job.standing.state is JobState.FINISHED):
         return
     try:
-        services.jobs.remove(job)
+        services.jobs.remove(job, rev=job.standing.rev)
     except Unavailable:
         services.events.emit("purge_failed", account=job.ref.account_id, job=job.ref.job_id)
 

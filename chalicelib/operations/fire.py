@@ -25,11 +25,14 @@ class Loaded:
     unreadable: str = ""
 
 
-def load(services: Services, definition: Definition) -> Loaded:
-    """Opens a job's secrets. Raises Unavailable while the key service is away and the account's key is not cached."""
+def load(services: Services, definition: Definition) -> Loaded | None:
+    """Opens a job's secrets; None where its account is gone.
+
+    Raises Unavailable while the key service is away and the account's key is not cached.
+    """
     account = services.accounts.account(definition.ref.account_id)
     if account is None:
-        return Loaded(unreadable="the account is gone")
+        return None
     try:
         match definition.target:
             case Topic(keys=Sealed() as sealed):

@@ -1,9 +1,11 @@
 """Jobs: create, read, list, change, delete. What differs between the APIs arrives here as data."""
 
 import re
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from chalicelib.operations.claim import BESIDE
 from chalicelib.operations.express import dispatch, entry_of, retry_of
 from chalicelib.operations.fire import sealed
 from chalicelib.ports import FiringRef, Services
@@ -17,6 +19,7 @@ from chalicelib.scheduling.schedule import Schedule
 
 JOB_ID = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 TRIES = 5
+ID_DIGITS, TIME_DIGITS = 32, 12  # of a firing id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +78,8 @@ def edit_job(
 ) -> Job:
     """Applies `edit` to the job as it is; asked again where the job fired or was changed meanwhile.
 
-    A new schedule cancels the firing that waits and the retry that waits. Raises NotFound, and what `edit` raises.
+    A new schedule cancels the firing that waits and the retry that waits. Raises NotFound, Invalid for a schedule that
+    never fires, and what `edit` raises.
     """
     for _ in range(TRIES):
         now = services.clock.now()
@@ -83,6 +87,8 @@ def edit_job(
         change = edit(before)
         standing = before.standing
         if change.schedule:
+            if first_due(change.schedule, now) is None:
+                raise Invalid("", "the schedule never fires")
             standing = standing.rescheduled(change.schedule, now)
         definition = replace(change.definition, version=before.definition.version + 1)
         job = Job(definition=definition, standing=standing)
@@ -107,23 +113,32 @@ def delete_job(services: Services, principal: Principal, job_id: str, *, dialect
 
 
 def pause_job(services: Services, principal: Principal, job_id: str, *, dialect: str) -> Job:
-    """Nothing of it is claimed after this returned; a second pause changes nothing. Raises NotFound, Completed."""
+    """Nothing of its schedule is claimed after this returned; a second pause changes nothing.
+
+    Raises NotFound, Completed.
+    """
     return _move(services, principal, job_id, dialect=dialect, event=AuditEvent.PAUSED)
 
 
 def resume_job(services: Services, principal: Principal, job_id: str, *, dialect: str) -> Job:
-    """On schedule from now on, without what passed meanwhile. Raises NotFound, Completed."""
+    """On schedule from now on, without what passed meanwhile.
+
+    Raises NotFound, Completed, and Unavailable with the job as it was.
+    """
     return _move(services, principal, job_id, dialect=dialect, event=AuditEvent.RESUMED)
 
 
 def run_now(services: Services, principal: Principal, job_id: str, *, dialect: str) -> Execution:
     """One firing beside the schedule, at once; also of a paused job. Raises NotFound, Unavailable.
 
-    It is an execution that waits for its first attempt: the index and the worker treat it as they do a retry.
+    It is an execution that waits for its first attempt: the index and the worker treat it as they do a retry. Its id
+    opens with its due time as that of every firing and goes on at random: neither a second one in the same millisecond
+    nor the schedule's own firing shares its record. Only deleting the job cancels it, see `claim.BESIDE`. When this
+    raises, nothing runs: a record that was written stays in the history as cancelled.
     """
     now, job = services.clock.now(), get_job(services, principal, job_id, dialect=dialect)
     execution = Execution(
-        firing_id=firing_id(job.ref, now),
+        firing_id=firing_id(job.ref, now)[:TIME_DIGITS] + secrets.token_hex((ID_DIGITS - TIME_DIGITS) // 2),
         ref=job.ref,
         dialect=dialect,
         key=job.definition.key,
@@ -131,15 +146,28 @@ def run_now(services: Services, principal: Principal, job_id: str, *, dialect: s
         state=ExecutionState.WAITING,
         retry_at=now,
         rev=1,
-        job_rev=job.standing.rev,
+        job_rev=BESIDE,
     )
-    if services.firings.record([execution]):
+    try:
+        left = services.firings.record([execution])
+    except Unavailable:  # the reply may be what was lost
+        _withdraw(services, execution)
+        raise
+    if left:
         raise Unavailable("the database")
     if dispatch(services, [retry_of(execution)], now=now):
-        services.executions.cancel(execution)
+        _withdraw(services, execution)
         raise Unavailable("the queue")
     _audit(services, job, AuditEvent.CUSTOM_RUN, user=principal.key, description=execution.firing_id)
     return execution
+
+
+def _withdraw(services: Services, execution: Execution) -> None:
+    """Out of the index again, as far as the database lets us."""
+    try:
+        services.executions.cancel(execution)
+    except Unavailable:
+        services.events.emit("withdraw_failed", account=execution.ref.account_id, firing=execution.firing_id)
 
 
 def _move(services: Services, principal: Principal, job_id: str, *, dialect: str, event: AuditEvent) -> Job:
@@ -148,14 +176,22 @@ def _move(services: Services, principal: Principal, job_id: str, *, dialect: str
         standing = before.standing.paused() if event is AuditEvent.PAUSED else before.standing.resumed(now)
         if standing == before.standing:
             return before
-        definition = replace(before.definition, version=before.definition.version + 1)
-        job = Job(definition=definition, standing=standing)
+        job = _edited(before, standing)
         if services.jobs.replace(job, before=before):
+            if event is AuditEvent.PAUSED:
+                cancel_retry(services, before)
             if dispatch(services, [entry_of(job.ref, standing)], now=now):
+                undone = replace(before.standing, rev=standing.rev + 1)  # what the queue did take finds nothing
+                services.jobs.replace(_edited(job, undone), before=job)
                 raise Unavailable("the queue")
             _audit(services, job, event, user=principal.key)
             return job
     raise Unavailable("the job")
+
+
+def _edited(before: Job, standing: Standing) -> Job:
+    definition = replace(before.definition, version=before.definition.version + 1)
+    return Job(definition=definition, standing=standing)
 
 
 def last_execution(services: Services, job: Job) -> Execution | None:

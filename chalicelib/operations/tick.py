@@ -5,7 +5,8 @@ every one was taken moves W. So an entry is read once, a tick that dies half-way
 outage covers the whole gap, as far as its time allows. The nominal minute M comes from the event, never from the clock.
 
 The sweep looks for what neither lane brought home: an entry is sent again when its age crosses 5, 15, 45 and 135
-minutes, and never while the queue itself is behind, because then its message is only waiting.
+minutes, and at each full hour when it is older still; never while the queue itself is behind, because then its message
+is only waiting.
 """
 
 from collections.abc import Sequence
@@ -91,7 +92,10 @@ def _sweep(
     if behind(before, depth):
         return before.swept, []
     since = before.swept or minute - MINUTE
-    scans = _scan(services, [(shard, since - age, minute - age) for age in AGES for shard in shards], until=until)
+    ranges = [(shard, since - age, minute - age) for age in AGES for shard in shards]
+    if minute.minute == 0:  # a job may be made with a time long past: no age is ever crossed by it
+        ranges += [(shard, BEGINNING, minute - AGES[-1]) for shard in shards]
+    scans = _scan(services, ranges, until=until)
     return (max(since, minute) if all(one.whole for one in scans) else before.swept), scans
 
 

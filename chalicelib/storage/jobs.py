@@ -86,13 +86,14 @@ class DynamoJobs:
             return False
         return True
 
-    def remove(self, job: Job) -> bool:
-        """All three items: gone from the list and from the index at once."""
+    def remove(self, job: Job, *, rev: int | None = None) -> bool:
+        """All three items, where the revision is `rev` if one is given: gone from the list and the index at once."""
         keys = (standing_key(job.ref), definition_key(job.ref), listing_key(job.definition))
         try:
             first, *others = keys
             self._table.transact(
-                self._table.deleting(first, condition=PRESENT), *(self._table.deleting(key) for key in others)
+                self._table.deleting(first, condition=PRESENT if rev is None else equals("rev", rev)),
+                *(self._table.deleting(key) for key in others),
             )
         except Refused:
             return False

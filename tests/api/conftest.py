@@ -6,13 +6,17 @@ account of its own.
 
 import itertools
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from moto import mock_aws
 
 from chalicelib.storage.tables import Table, connect
 from tests.schema import create_tables
-from tests.world import World
+from tests.world import OneAtATime, World
+
+if TYPE_CHECKING:
+    from pynamodb.connection.base import Connection
 
 SUFFIXES = (f"api-{number}" for number in itertools.count(1))
 
@@ -35,5 +39,5 @@ def still(aws: None) -> World:  # noqa: ARG001 - it must be there first
 
 def a_world() -> World:
     accounts, jobs = create_tables(next(SUFFIXES))
-    connection = connect("us-east-1", credentials=("testing", "testing"))
+    connection = cast("Connection", OneAtATime(connect("us-east-1", credentials=("testing", "testing"))))
     return World(Table(connection, accounts), Table(connection, jobs))

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from chalicelib.delivery.queue import encode
+from chalicelib.operations.accounts import remove_account
 from chalicelib.operations.jobs import Change, delete_job, edit_job
 from chalicelib.ports import Due
 from chalicelib.scheduling.account import Principal
@@ -301,6 +302,16 @@ def test_t39_while_the_key_service_is_away_nothing_is_claimed_and_then_everythin
     world.let_pass(minutes=7)
     assert states(world, job)[0] is ExecutionState.DELIVERED
     assert len(world.receiver.ids) == len(set(world.receiver.ids))
+
+
+def test_a_job_of_an_account_that_was_removed_is_not_sent_and_goes_after_it(world: World) -> None:
+    owner, _ = world.open_account()
+    job = world.a_job(every_ten_seconds(), owner=owner)
+    account = world.services.accounts.account(owner.account_id)
+    assert account
+    remove_account(world.services, account)
+    world.let_pass(minutes=1)
+    assert (world.receiver.calls, world.job(job), world.queue.messages) == ([], None, [])
 
 
 def test_a_fired_job_is_purged_where_that_was_asked_after_its_record(world: World) -> None:

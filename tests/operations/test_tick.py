@@ -118,12 +118,23 @@ def test_the_sweep_sends_again_what_is_overdue_once_at_each_age(world: World) ->
     world.queue.messages.clear()
     world.queue.sent.clear()
     sent = []
-    for minutes in range(1, 150):
+    for minutes in range(1, 175):
         world.clock.sleep_until(MINUTE + timedelta(minutes=minutes))
         sent += [minutes] * run(world, MINUTE + timedelta(minutes=minutes))
         world.queue.messages.clear()
     assert sent == [6, 16, 46, 136]
     assert len(world.executions(job)) == 0
+
+
+def test_a_job_made_long_after_its_time_whose_message_was_lost_is_found_at_the_full_hour(world: World) -> None:
+    run(world, MINUTE)
+    job = at(START - timedelta(days=4000), world, "past")
+    world.queue.messages.clear()
+    world.let_pass(minutes=59)
+    assert world.receiver.calls == []
+    world.let_pass(minutes=2)
+    assert len(world.receiver.calls) == 1
+    assert len(world.executions(job)) == 1
 
 
 def test_what_the_sweep_sends_fires(world: World) -> None:

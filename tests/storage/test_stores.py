@@ -155,7 +155,9 @@ def test_a_payload_edit_leaves_the_standing_alone(store: Store) -> None:
 def test_a_removed_job_is_gone_from_everywhere_and_is_not_brought_back(store: Store) -> None:
     jobs, job = jobs_of(store), a_job()
     jobs.add(job)
-    assert jobs.remove(job)
+    assert not jobs.remove(job, rev=2), "it is removed as it is known, or not at all"
+    assert jobs.get(job.ref) == job
+    assert jobs.remove(job, rev=1)
     assert (jobs.get(job.ref), jobs.list(ALICE, "test"), due_of(store)) == (None, [], [])
     assert not jobs.remove(job)
     assert not jobs.replace(replace(job, definition=replace(job.definition, name="new")), before=job)

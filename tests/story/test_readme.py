@@ -53,5 +53,26 @@ def test_a_message_each_minute(run: Run) -> None:
     assert printed.strip().endswith("tick-tock")
 
 
+def test_a_run_at_once_with_runlater(run: Run, sink: Sink) -> None:
+    printed = run("account", "runlater")
+    assert '"interval": {"days": 1}' in printed
+    assert '"jobid"' in printed
+    assert [arrival.headers["authid"] for arrival in sink.at("?backup")] == ["123456"]
+
+
+def test_a_job_with_a_payload_and_one_in_one_line(run: Run, sink: Sink) -> None:
+    printed = run("account", "scheduler")
+    assert printed.count("<id>") == 2
+    [arrival] = eventually(lambda: sink.at("?scheduled"), within=10)
+    assert (arrival.method, arrival.body, arrival.headers["Content-Type"]) == ("POST", b"testing", "text/plain")
+
+
+def test_a_job_class(run: Run) -> None:
+    printed = run("account", "ndscheduler")
+    assert '"state": "succeeded"' in printed
+    assert "AwesomeJob" in printed
+
+
 def test_every_block_of_the_walk_is_run() -> None:
-    assert set(blocks()) == {"account", "rlatr", "log", "subscribe", "cronally", "receive"}
+    walk = {"account", "rlatr", "log", "subscribe", "cronally", "receive", "runlater", "scheduler", "ndscheduler"}
+    assert set(blocks()) == walk

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+import urllib3
 
 from chalicelib import signing
 from chalicelib.delivery.queue import encode
@@ -136,6 +138,20 @@ def test_a_job_to_a_server_that_answers_500_is_tried_ten_seconds_later_then_call
     execution, outcome = eventually(noted, within=5)
     assert [attempt.outcome.status for attempt in execution.attempts] == [500, 200]
     assert outcome.kind is OutcomeKind.DELIVERED
+
+
+def test_a_payload_of_any_bytes_arrives_as_it_was_sent(stack: Stack, alice: User, sink: Sink) -> None:
+    payload = bytes(range(256)) * 8
+    when, callback = (quote(text, safe="") for text in (iso(in_seconds(2)), sink.url("bytes")))
+    headers = urllib3.make_headers(basic_auth=f"{alice.key}:{alice.secret}")
+    headers |= {"Content-Type": "application/x-anything", "X-Content-Signature": "opaque"}
+    url = f"{stack.engine.front}/1/jobs/{when}/{callback}"
+    answer = urllib3.request("POST", url, headers=headers, body=payload, retries=False, timeout=30)
+    assert answer.status == 201, answer.data
+    [arrival] = eventually(partial(sink.at, "bytes"), within=8)
+    assert arrival.body == payload
+    sent = (arrival.headers["Content-Type"], arrival.headers["X-Content-Signature"])
+    assert sent == ("application/x-anything", "opaque")
 
 
 def test_what_is_not_signed_right_is_refused(alice: User, bob: User, each_minute: dict[str, Any]) -> None:

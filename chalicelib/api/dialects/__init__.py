@@ -6,8 +6,12 @@ from importlib import import_module
 from chalicelib.api.dialect import Dialect
 
 NAMES = (
+    "runlater",
+    "runlater_users",
     "rlatr",
     "cronally",
+    "job_scheduler",
+    "ndscheduler",
 )
 
 
