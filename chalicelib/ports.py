@@ -133,7 +133,8 @@ class JobStore(Protocol):
     def list(self, account_id: str, dialect: str) -> Sequence[Job]:
         """In order of creation."""
 
-    def count(self, account_id: str, dialect: str) -> int: ...
+    def count(self, account_id: str, dialect: str = "") -> int:
+        """Made through one API, or in all."""
 
     def replace(self, job: Job, *, before: Job) -> bool:
         """Puts `job` where `before` stands; False: somebody changed it since, or fired it."""

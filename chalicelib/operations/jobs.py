@@ -212,7 +212,7 @@ def cancel_retry(services: Services, job: Job) -> None:
 
 def _check_quota(services: Services, definition: Definition) -> None:
     most = services.rules.jobs_per_account
-    if most is not None and services.jobs.count(definition.ref.account_id, definition.dialect) >= most:
+    if most is not None and services.jobs.count(definition.ref.account_id) >= most:
         raise QuotaExceeded(f"An account may have {most} jobs")
 
 

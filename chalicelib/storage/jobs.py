@@ -23,6 +23,7 @@ from chalicelib.storage.codec import (
     standing_item,
     standing_key,
     standing_of,
+    to_seconds,
 )
 from chalicelib.storage.tables import ABSENT, PRESENT, Item, Refused, Table, equals
 
@@ -45,9 +46,7 @@ class DynamoJobs:
 
     def add(self, job: Job) -> None:
         """Standing, definition and listing: all or none. Raises Taken."""
-        pk, sk = listing_key(job.definition)
-        listed = {"pk": pk, "sk": sk, "expires_at": self._definition_item(job)["expires_at"]}
-        items = (self._standing_item(job), self._definition_item(job), {k: v for k, v in listed.items() if v})
+        items = (self._standing_item(job), self._definition_item(job), self._listed_item(job))
         try:
             self._table.transact(*(self._table.putting(item, condition=ABSENT) for item in items))
         except Refused:
@@ -67,9 +66,9 @@ class DynamoJobs:
         found = jobs_in(self._table.batch_get(key for ref in refs for key in (standing_key(ref), definition_key(ref))))
         return [found[ref] for ref in refs if ref in found]
 
-    def count(self, account_id: str, dialect: str) -> int:
+    def count(self, account_id: str, dialect: str = "") -> int:
         """By the account's list: no job is read."""
-        return self._table.count(listing_hash(account_id), prefix=f"{dialect}#")
+        return self._table.count(listing_hash(account_id), prefix=f"{dialect}#" if dialect else "")
 
     def replace(self, job: Job, *, before: Job) -> bool:
         """Where nobody edited or fired since `before`; who loses, tries again with what stands there now."""
@@ -78,6 +77,8 @@ class DynamoJobs:
             condition &= equals("due_at", to_millis(before.standing.due_at))
         unedited = equals("version", before.definition.version)
         changes = [self._table.putting(self._definition_item(job), condition=unedited)]
+        if self._expiry(job) != self._expiry(before):
+            changes.append(self._table.putting(self._listed_item(job), condition=PRESENT))
         if job.standing != before.standing:
             changes.append(self._table.putting(self._standing_item(job), condition=condition))
         try:
@@ -105,6 +106,10 @@ class DynamoJobs:
 
     def _definition_item(self, job: Job) -> Item:
         return definition_item(job.definition, expires_at=self._expiry(job))
+
+    def _listed_item(self, job: Job) -> Item:
+        pk, sk = listing_key(job.definition)
+        return {"pk": pk, "sk": sk, "expires_at": optional(to_seconds, self._expiry(job))}
 
     def _expiry(self, job: Job) -> datetime | None:
         """Known when it is written: only what fires once may expire, a retention after its time."""

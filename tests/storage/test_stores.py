@@ -113,7 +113,12 @@ def test_a_list_is_one_account_s_and_one_api_s_in_order_of_creation(store: Store
     jobs.add(a_job("other-api", dialect="tester"))
     jobs.add(a_job("bob-s", account=BOB))
     assert [job.ref.job_id for job in jobs.list(ALICE, "test")] == ["c", "a", "b"]
-    assert [jobs.count(ALICE, "test"), jobs.count(BOB, "test"), jobs.count(BOB, "none")] == [3, 1, 0]
+    assert [jobs.count(ALICE, "test"), jobs.count(BOB, "test"), jobs.count(BOB, "none"), jobs.count(ALICE)] == [
+        3,
+        1,
+        0,
+        4,
+    ]
 
 
 def test_a_long_list_is_read_whole(store: Store) -> None:
@@ -456,3 +461,7 @@ def test_what_expires_says_when_and_a_job_that_is_kept_does_not(store: Store) ->
     assert [expiry((pk, sk)) for pk in hashes for sk in ("standing", "definition")] == [None, None, seconds, seconds]
     [page] = store.jobs.query(f"{ALICE}#jobs")
     assert [item.get("expires_at") for item in page] == [None, seconds]
+    later = replace(once.standing, schedule=Once(at=SOON + MONTH), due_at=SOON + MONTH)
+    assert jobs.replace(Job(definition=replace(once.definition, version=2), standing=later), before=once)
+    [page] = store.jobs.query(f"{ALICE}#jobs")
+    assert page[1]["expires_at"] == seconds + int(MONTH.total_seconds()), "it is listed as long as it is there"
