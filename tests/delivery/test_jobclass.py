@@ -155,6 +155,7 @@ def test_whatever_a_class_raises_is_an_outcome(kwargs: dict[str, Any], error: st
         ({"description": "x" * 9_999}, OutcomeKind.DELIVERED, "x" * 1024),
         ({"description": "\ud800 ok"}, OutcomeKind.DELIVERED, "? ok"),
     ],
+    ids=["raises", "is a number", "is long", "is no Unicode"],
 )
 def test_a_class_that_describes_itself_badly(kwargs: dict[str, Any], kind: OutcomeKind, detail: str) -> None:
     outcome = run(asked("odd", **kwargs))
