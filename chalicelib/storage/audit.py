@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from chalicelib.scheduling.audit import AuditEntry
 from chalicelib.scheduling.job import to_millis
-from chalicelib.storage.codec import audit_item, audit_of
+from chalicelib.storage.records import audit_item, audit_of
 from chalicelib.storage.tables import Table
 
 

@@ -16,15 +16,14 @@ from chalicelib.storage.codec import (
     claim_map,
     definition_key,
     execution_hashes,
-    execution_item,
     execution_key,
-    execution_of,
     job_hash,
     optional,
     standing_key,
     standing_of,
 )
 from chalicelib.storage.jobs import jobs_in, shard_of
+from chalicelib.storage.records import execution_item, execution_of
 from chalicelib.storage.tables import Item, Refused, Table, equals, setting
 
 BY_JOB = ("by-job", "job", "sk")
