@@ -114,6 +114,7 @@ def _take_retry(services: Services, finds: Finds, execution: Execution, claim: C
         return Disposal.DONE
     loaded = load(services, job.definition)
     if loaded is None:
+        services.executions.cancel(execution)
         return _orphan(services, job)
     verdict = judge_retry(services, execution, claim, rev=rev)
     if verdict is Verdict.CLAIM:

@@ -314,6 +314,18 @@ def test_a_job_of_an_account_that_was_removed_is_not_sent_and_goes_after_it(worl
     assert (world.receiver.calls, world.job(job), world.queue.messages) == ([], None, [])
 
 
+def test_a_retry_of_an_account_that_was_removed_leaves_the_index_at_once(world: World) -> None:
+    owner, _ = world.open_account()
+    world.receiver.answers = lambda _webhook: BROKEN
+    job = world.a_job(owner=owner, retry=RLATR_RETRY)
+    world.run(until=DUE)
+    account = world.services.accounts.account(owner.account_id)
+    assert account
+    remove_account(world.services, account)
+    world.run(until=DUE + TEN_SECONDS)
+    assert (sent_at(world), world.job(job), states(world, job)) == ([DUE], None, [ExecutionState.CANCELLED])
+
+
 def test_a_fired_job_is_purged_where_that_was_asked_after_its_record(world: World) -> None:
     job = world.a_job(ending=Ending.PURGE)
     world.let_pass(seconds=10)
