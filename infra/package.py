@@ -1,7 +1,7 @@
 """Packages the app: one zip and one template, the same for AWS and for the embedded engine.
 
-Chalice collects the dependencies and writes the REST API, infra/resources.yaml is merged into what it writes. Then
-three things Chalice leaves undone:
+Chalice collects the dependencies and writes the REST API; the templates of this folder (`TEMPLATES`) and the dashboard
+are merged into what it writes. Then three things Chalice leaves undone:
 
 - **Lean**: of botocore's data on 400 services only those of ours stay (`SERVICES`): 22 MB become 10, compiled files
   included, and a cold start unpacks half as many files.
@@ -37,6 +37,10 @@ import yaml
 ROOT: Final = Path(__file__).resolve().parent.parent
 SERVICES: Final = frozenset({"dynamodb", "kms", "sns", "sqs", "sts"})
 """The AWS services whose clients the app may build."""
+
+TEMPLATES: Final = ("resources.yaml", "roles.yaml", "alarms.yaml")
+"""What is merged into Chalice's package, each with sections of a template."""
+DASHBOARD: Final = ROOT / "infra/dashboard.json"
 
 Say = Callable[[str], None]
 
@@ -91,7 +95,12 @@ def _sources(project: Path) -> list[Path]:
 
 
 def _digest(project: Path, stage: str) -> str:
-    files = [*_sources(project), ROOT / ".chalice/config.json", ROOT / "infra/resources.yaml"]
+    files = [
+        *_sources(project),
+        ROOT / ".chalice/config.json",
+        *(ROOT / "infra" / name for name in TEMPLATES),
+        DASHBOARD,
+    ]
     digest = hashlib.sha256(f"{stage} {_dependencies(project)}".encode())
     for file in files:
         digest.update(str(file).encode() + b"\0" + file.read_bytes() + b"\0")
@@ -124,15 +133,55 @@ def _run_chalice(project: Path, stage: str, scratch: Path, *, cache: Path) -> Pa
         shutil.copy(file, target)
     cache.mkdir(parents=True, exist_ok=True)
     (copy / ".chalice/deployments").symlink_to(cache.resolve())
+    merged = scratch / "resources.json"
+    merged.write_text(json.dumps(resources()))
     command = [sys.executable, "-c", "from chalice.cli import main; raise SystemExit(main())"]
     command += ["--project-dir", str(copy), "package", "--stage", stage]
-    command += ["--merge-template", str(ROOT / "infra/resources.yaml"), "--template-format", "yaml", str(out)]
+    command += ["--merge-template", str(merged), "--template-format", "yaml", str(out)]
     run = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)  # noqa: S603 - our own interpreter and arguments
     if run.returncode or not (out / "sam.yaml").exists():
         log = cache.parent / "chalice.log"
         log.write_text(run.stdout + run.stderr)
         raise PackagingError(f"{_reason(log)} (all of it: {log})")
     return out
+
+
+def resources() -> dict[str, Any]:
+    """The templates of this folder and the dashboard as one, with CloudFormation's functions in their long form."""
+    merged: dict[str, Any] = {}
+    for name in TEMPLATES:
+        for section, entries in yaml.load((ROOT / "infra" / name).read_text(), _Loader).items():  # noqa: S506 - a SafeLoader
+            there = merged.setdefault(section, {})
+            if twice := there.keys() & entries.keys():
+                raise PackagingError(f"infra/{name} defines {section} {sorted(twice)} once more")
+            there.update(entries)
+    body = json.dumps(json.loads(DASHBOARD.read_text()))
+    properties = {"DashboardName": {"Fn::Sub": "belltower-${Stage}"}, "DashboardBody": {"Fn::Sub": body}}
+    merged["Resources"]["Dashboard"] = {"Type": "AWS::CloudWatch::Dashboard", "Properties": properties}
+    return merged
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads CloudFormation's short forms: `!Ref`, `!Sub`, `!GetAtt` and the like."""
+
+
+def _long_form(loader: yaml.SafeLoader, function: str, node: yaml.Node) -> dict[str, Any]:
+    value: Any
+    match node:
+        case yaml.ScalarNode():
+            value = loader.construct_scalar(node)
+        case yaml.SequenceNode():
+            value = loader.construct_sequence(node, deep=True)
+        case yaml.MappingNode():
+            value = loader.construct_mapping(node, deep=True)
+        case _:
+            raise yaml.constructor.ConstructorError(None, None, f"nothing to read after !{function}", node.start_mark)
+    if function == "GetAtt" and isinstance(value, str):
+        value = value.split(".", 1)
+    return {function if function in {"Ref", "Condition"} else f"Fn::{function}": value}
+
+
+_Loader.add_multi_constructor("!", _long_form)
 
 
 def _environment() -> dict[str, str]:

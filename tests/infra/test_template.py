@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from cfnlint import decode  # type: ignore[import-untyped]
 from cfnlint.api import lint  # type: ignore[import-untyped]
 from cfnlint.config import ManualArgs  # type: ignore[import-untyped]
+
+from infra.package import TEMPLATES
+from tests.engine import ROOT
 
 Template = dict[str, Any]
 
@@ -162,7 +164,8 @@ def test_an_unknown_route_is_json_and_404(template: Template) -> None:
     )
 
 
-def test_the_source_of_the_template_lints_as_well() -> None:
-    """Chalice's own part is missing there, so only its syntax can be read."""
-    _, problems = decode.decode(str(Path("infra/resources.yaml")))
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_the_sources_of_the_template_lint_as_well(name: str) -> None:
+    """Chalice's own part is missing there, so only their syntax can be read."""
+    _, problems = decode.decode(str(ROOT / "infra" / name))
     assert problems == []
