@@ -1,4 +1,4 @@
-"""The stores on every engine: moto in this process, and the embedded AWS engine, a fresh account for each test."""
+"""The stores on every engine: moto and the stand-in in this process, the embedded AWS engine in a fresh account."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,6 +6,10 @@ from dataclasses import dataclass
 import pytest
 from moto import mock_aws
 
+from benchmarks.standin import schema
+from benchmarks.standin.connection import StandinConnection
+from benchmarks.standin.dynamo import Dynamo
+from chalicelib.scheduling.job import to_millis
 from chalicelib.storage.tables import Table, connect
 from tests.fakes import FakeClock
 from tests.schema import create_tables
@@ -21,14 +25,22 @@ class Store:
     clock: FakeClock
 
 
-@pytest.fixture(params=["moto", "engine"])
+@pytest.fixture(params=["moto", "stand-in", "engine"])
 def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     if request.param == "moto":
         with mock_aws():
             yield _store(None, ("testing", "testing"))
+    elif request.param == "stand-in":
+        yield standin_store()
     else:
         engine = request.getfixturevalue("engine")
         yield _store(engine.endpoint, (engine.account(), "secret"))
+
+
+def standin_store() -> Store:
+    clock, names = FakeClock(START), schema.names("test")
+    connection = StandinConnection(Dynamo(schema.tables("test"), lambda: to_millis(clock.now())))
+    return Store(Table(connection, names.accounts), Table(connection, names.jobs), clock)
 
 
 @pytest.fixture
