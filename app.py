@@ -10,18 +10,20 @@ from typing import Any
 
 from chalice.app import Chalice
 
-from chalicelib import wiring
+from chalicelib import settings, wiring
 from chalicelib.api import dialects
 from chalicelib.api.dialect import mount
 from chalicelib.delivery import queue
 from chalicelib.operations import deliver as worker
 from chalicelib.operations import tick as ticker
+from chalicelib.ports import Services
 
 app = Chalice(app_name="belltower")
 app.api.binary_types = []  # what answers are: text. That every request is bytes is said in infra/resources.yaml
 
-for dialect in dialects.every():
-    mount(app, dialect, wiring.api_services)
+if settings.serves_api():  # the other functions start without what only requests need
+    for dialect in dialects.every():
+        mount(app, dialect, wiring.api_services)
 
 MARGIN = timedelta(seconds=10)  # what a tick leaves of its time for remembering what it sent
 
@@ -30,21 +32,26 @@ MARGIN = timedelta(seconds=10)  # what a tick leaves of its time for remembering
 def tick(event: dict[str, Any], context: Any) -> dict[str, int]:  # noqa: ANN401 - Lambda's own object
     """EventBridge, every minute: send what is due before the minute after next."""
     minute = datetime.fromisoformat(event["time"]).astimezone(UTC)
-    return {"sent": ticker.tick(wiring.worker_services(), minute, until=_until(context) - MARGIN)}
+    return {"sent": ticker.tick(_services(context), minute, until=_until(context) - MARGIN)}
 
 
 @app.lambda_function(name="deliver")
 def deliver(event: dict[str, Any], context: Any) -> Any:  # noqa: ANN401 - Lambda's own object
     """SQS: fire a batch of messages, and keep those that could not be."""
     batch = queue.received(event)
-    return queue.failures(worker.deliver(wiring.worker_services(), batch, nonce=context.aws_request_id))
+    return queue.failures(worker.deliver(_services(context), batch, nonce=context.aws_request_id))
 
 
 @app.lambda_function(name="parked")
 def parked(event: dict[str, Any], context: Any) -> Any:  # noqa: ANN401 - Lambda's own object
     """SQS: record the firings of dead letters as given up."""
     batch = queue.received(event)
-    return queue.failures(worker.park(wiring.worker_services(), batch, nonce=context.aws_request_id))
+    return queue.failures(worker.park(_services(context), batch, nonce=context.aws_request_id))
+
+
+def _services(context: Any) -> Services:  # noqa: ANN401 - Lambda's own object
+    """Every line of an invocation's log bears its id."""
+    return wiring.worker_services().bound(request=context.aws_request_id)
 
 
 def _until(context: Any) -> datetime:  # noqa: ANN401 - Lambda's own object

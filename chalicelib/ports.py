@@ -5,7 +5,7 @@ does not answer, and then nothing was changed, or the same call again is safe.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -194,6 +194,9 @@ class NextFires(Protocol):
 
     def watermarks(self) -> Watermarks: ...
 
+    def overdue(self, shard: int, before: datetime) -> int:
+        """How many entries of one shard were due before then; of very many it counts some: a lower bound."""
+
     def advance(self, marks: Watermarks) -> bool:
         """Writes them where their version is still the stored one; False: another tick was there."""
 
@@ -246,9 +249,17 @@ class JobRunner(Protocol):
 
 
 class Events(Protocol):
-    """What the operator sees: one event for each thing that happened, with ids and numbers, never a secret."""
+    """What the operator sees: one event for each thing that happened, with ids and numbers, never a secret.
 
-    def emit(self, event: str, **facts: str | float | None) -> None: ...
+    The ids are the same everywhere: `account`, `job`, `firing` (which is also the id of its execution), `message`, and
+    `request`, the invocation: API Gateway's request id for the API, Lambda's for the other functions.
+    """
+
+    def emit(self, event: str, **facts: str | float | None) -> None:
+        """A fact that is None is left out."""
+
+    def bound(self, **facts: str | float | None) -> "Events":
+        """The same, with these facts on every line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,3 +292,7 @@ class Services:
     classes: JobRunner
     events: Events
     rules: Rules = Rules()
+
+    def bound(self, **facts: str | float | None) -> "Services":
+        """The same services for one invocation, with these facts on every line it logs."""
+        return replace(self, events=self.events.bound(**facts))

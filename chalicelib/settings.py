@@ -50,12 +50,17 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         by_job_history=_switch(environment, "BELLTOWER_BY_JOB_HISTORY", default="1"),
         fair_queues=_switch(environment, "BELLTOWER_FAIR_QUEUES", default="1"),
         jobs_per_account=_number(environment, "BELLTOWER_JOBS_PER_ACCOUNT", 0) or None,
-        own_hosts=frozenset(filter(None, environment.get("BELLTOWER_OWN_HOSTS", "").split(","))),
+        own_hosts=_hosts(environment, "BELLTOWER_OWN_HOSTS", "BELLTOWER_API_HOST"),
         shell_jobs=_switch(environment, "BELLTOWER_SHELL_JOBS", default="0"),
         slack_url=environment.get("BELLTOWER_SLACK_URL", ""),
         local=_switch(environment, "BELLTOWER_LOCAL", default="0"),
         aws_endpoint=environment.get("BELLTOWER_AWS_ENDPOINT") or None,
     )
+
+
+def serves_api(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether this process answers requests: all do that are not told otherwise, so that packaging sees the routes."""
+    return _switch(environment, "BELLTOWER_SERVES_API", default="1")
 
 
 def _text(environment: Mapping[str, str], name: str) -> str:
@@ -71,6 +76,12 @@ def _number(environment: Mapping[str, str], name: str, default: int) -> int:
         return int(value)
     except ValueError:
         raise MissingSetting(f"{name} must be a whole number, not {value!r}") from None
+
+
+def _hosts(environment: Mapping[str, str], *names: str) -> frozenset[str]:
+    """As hosts are compared: in lower case."""
+    hosts = ",".join(environment.get(name, "") for name in names).lower().split(",")
+    return frozenset(filter(None, map(str.strip, hosts)))
 
 
 def _switch(environment: Mapping[str, str], name: str, *, default: str) -> bool:

@@ -11,7 +11,7 @@ from chalicelib.delivery.queue import SqsQueue
 from chalicelib.delivery.topic import TopicPublisher
 from chalicelib.delivery.webhook import HttpSender
 from chalicelib.job_classes import Surroundings
-from chalicelib.observability import JsonEvents
+from chalicelib.observability import JsonEvents, MeteredLog
 from chalicelib.ports import AccountStore, KeyStore, Rules, Services
 from chalicelib.scheduling.address import AddressPolicy, Reach
 from chalicelib.storage.accounts import DynamoAccounts, DynamoKeys, RecentAccounts, RecentKeys
@@ -75,7 +75,7 @@ def build(now: settings.Settings, *, accounts: AccountStore, keys: KeyStore) -> 
         webhooks=webhooks,
         classes=ClassRunner(surroundings, forbidden=() if now.shell_jobs else (SHELL_JOB,)),
         topics=TopicPublisher(endpoint=now.aws_endpoint or ""),
-        events=JsonEvents(),
+        events=JsonEvents(MeteredLog(now.stage)),
         rules=Rules(
             retention=now.retention,
             lease=now.worker_timeout,

@@ -1,49 +1,46 @@
-"""Deploys a packaged app with CloudFormation: to AWS, or to whatever answers at `endpoint`.
+"""Deploys a packaged app with CloudFormation, and removes it: on AWS, or on whatever answers at `endpoint`.
 
-    python -m infra.deploy --stage prod --parameter MaxReceiveCount=3
+The stack has the hash of what it was made of (code and template) as an output. Deploying the same thing again asks a
+few questions and changes nothing.
 
-The stack bears the hash of what it was made of (code, template, parameters) as a tag. Deploying the same thing again
-asks one question and changes nothing.
+A parameter that was set once keeps its value until it is set again: a deploy that names none resets none.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
-import sys
-import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from infra.package import Artifact, PackagingError, package
+from infra.stacks import DeployError, Say, Stack, events_of, find, follow, refusal
 
-TAG: Final = "belltower:made-of"
-PATIENCE: Final = 30 * 60
-"""Seconds to wait for CloudFormation."""
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-Say = Callable[[str], None]
+    from infra.package import Artifact
 
+MADE_OF: Final = "MadeOf"
+"""The output with the hash. A tag would do, but CloudFormation writes a stack's tags to each of its resources."""
+EMPTY: Final = "ROLLBACK_COMPLETE"
+"""The state of a first creation that failed and was undone: there is nothing in it."""
 
-class DeployError(Exception):
-    """The stack is not what it should be. The text says why."""
+NEAR: Final = Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1})
+"""For an engine: it has no host names of buckets, and what it does not answer at once it never will."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deployment:
-    """Where to deploy what, and how. `key` picks the account on the embedded engine; on AWS boto3 finds keys itself."""
+class Place:
+    """Where a stage is. `key` picks the account on the embedded engine; on AWS boto3 finds keys itself."""
 
-    artifact: Artifact
     stage: str = "dev"
     region: str = "us-east-1"
     endpoint: str | None = None
     key: str | None = None
-    parameters: Mapping[str, str] = field(default_factory=dict)
     say: Say = print
 
     @property
@@ -51,8 +48,13 @@ class Deployment:
         """The stack's name."""
         return f"belltower-{self.stage}"
 
+    @property
+    def pause(self) -> float:
+        """Seconds between two questions to CloudFormation."""
+        return 0.1 if self.endpoint else 3.0
+
     def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients at run time
-        """A client for where this goes."""
+        """A client for where this is."""
         make: Any = boto3.client
         return make(
             service,
@@ -60,46 +62,81 @@ class Deployment:
             endpoint_url=self.endpoint,
             aws_access_key_id=self.key,
             aws_secret_access_key=self.key and "test",
-            config=Config(s3={"addressing_style": "path"}) if self.endpoint else None,
+            config=NEAR if self.endpoint else None,
         )
+
+    def account(self) -> str:
+        """The number of the account that the credentials belong to."""
+        return str(self.client("sts").get_caller_identity()["Account"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment(Place):
+    """What to deploy where, with which parameters."""
+
+    artifact: Artifact
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+    def template(self) -> dict[str, Any]:
+        """As it was packaged."""
+        read: dict[str, Any] = json.loads(self.artifact.template.read_text())
+        return read
+
+    def made_of(self) -> str:
+        """The hash of code and template."""
+        return _hash(self.artifact.code.read_bytes(), self.artifact.template.read_bytes())
 
 
 def deploy(deployment: Deployment) -> dict[str, str]:
-    """Creates or updates the stack and waits for it. Its outputs by name, `StackStatus` among them."""
-    parameters = {"Stage": deployment.stage, **deployment.parameters}
-    code = deployment.artifact.code.read_bytes()
-    made_of = _hash(code, deployment.artifact.template.read_bytes(), json.dumps(parameters, sort_keys=True).encode())
+    """Creates or updates the stack and waits for it. Its outputs, `StackStatus` among them. Raises DeployError."""
     cloudformation = deployment.client("cloudformation")
-    found = _describe(cloudformation, deployment.stack)
-    if found and found["StackStatus"] == "ROLLBACK_COMPLETE":  # a first creation that failed: there is nothing in it
+    found = find(cloudformation, deployment.stack)
+    if found and found.status == EMPTY:
         deployment.say("deploy: removing the remains of a failed creation")
-        cloudformation.delete_stack(StackName=deployment.stack)
-        _wait(deployment, cloudformation, since=found)
+        _remove(deployment, cloudformation, found)
         found = None
-    if found and _is_made_of(found, made_of):
+    if found and is_current(deployment, found):
         deployment.say("deploy: unchanged")
-        return _outputs(found)
-    bucket = _bucket(deployment)
-    key = _upload(deployment, bucket, code)
-    _start(
-        deployment,
-        cloudformation,
-        exists=found is not None,
-        request=_request(deployment, bucket, key, parameters, made_of),
-    )
-    return _outputs(_wait(deployment, cloudformation, since=found))
+        return _told(found)
+    if found and (why := refusal(found.status, deployment.stage)):
+        raise DeployError(f"{deployment.stack} {why}")
+    return _told(_change(deployment, cloudformation, found))
+
+
+def is_current(deployment: Deployment, stack: Stack) -> bool:
+    """Whether the stack is what a deploy would make of it."""
+    settled = stack.status in {"CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"}
+    same = all(stack.parameters.get(name) == value for name, value in deployment.parameters.items())
+    return settled and same and stack.outputs.get(MADE_OF) == deployment.made_of()
+
+
+def destroy(place: Place) -> None:
+    """Removes the stack with all it keeps, and waits. Raises DeployError."""
+    cloudformation = place.client("cloudformation")
+    stack = find(cloudformation, place.stack)
+    if stack is None:
+        return
+    if stack.busy:
+        raise DeployError(f"{place.stack} {refusal(stack.status, place.stage)}")
+    _remove(place, cloudformation, stack)
+
+
+def bucket_of(place: Place) -> str:
+    """The bucket that packages are uploaded to, one for all stages."""
+    return f"belltower-artifacts-{place.account()}-{place.region}"
 
 
 # --- what is uploaded -------------------------------------------------------------------------------------------------
 
 
 def _bucket(deployment: Deployment) -> str:
-    account = deployment.client("sts").get_caller_identity()["Account"]
-    name = f"belltower-artifacts-{account}-{deployment.region}"
-    s3 = deployment.client("s3")
+    """Ours, made if need be. One of that name that is somebody else's is refused: its owner could swap code."""
+    name, s3 = bucket_of(deployment), deployment.client("s3")
     try:
-        s3.head_bucket(Bucket=name)
-    except ClientError:
+        s3.head_bucket(Bucket=name, ExpectedBucketOwner=deployment.account())
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in {"404", "NoSuchBucket"}:
+            raise DeployError(f"the bucket {name} cannot be used ({error}): is it another account's?") from error
         deployment.say(f"deploy: creating the bucket {name}")
         elsewhere = {"CreateBucketConfiguration": {"LocationConstraint": deployment.region}}
         s3.create_bucket(Bucket=name, **({} if deployment.region == "us-east-1" else elsewhere))
@@ -108,10 +145,10 @@ def _bucket(deployment: Deployment) -> str:
     return name
 
 
-def _upload(deployment: Deployment, bucket: str, code: bytes) -> str:
+def _upload(deployment: Deployment, bucket: str) -> str:
     """Uploads the code under its own hash, unless it is there."""
-    key = f"{_hash(code)}.zip"
-    s3 = deployment.client("s3")
+    code = deployment.artifact.code.read_bytes()
+    key, s3 = f"{_hash(code)}.zip", deployment.client("s3")
     try:
         s3.head_object(Bucket=bucket, Key=key)
     except ClientError:
@@ -120,24 +157,17 @@ def _upload(deployment: Deployment, bucket: str, code: bytes) -> str:
     return key
 
 
-def _request(
-    deployment: Deployment, bucket: str, key: str, parameters: Mapping[str, str], made_of: str
-) -> dict[str, Any]:
-    """The arguments of CreateStack and UpdateStack. The template goes by URL: it outgrows what may be sent inline."""
-    template = json.loads(deployment.artifact.template.read_text())
+def _upload_template(deployment: Deployment, bucket: str, code: str) -> str:
+    """The template's URL, with the code's place in it: it outgrows what may be sent inline."""
+    template = deployment.template()
     for resource in template["Resources"].values():
         if resource.get("Properties", {}).get("CodeUri") == deployment.artifact.code.name:
-            resource["Properties"]["CodeUri"] = {"Bucket": bucket, "Key": key}
-    body = json.dumps(template)
-    s3, name = deployment.client("s3"), f"{_hash(body.encode())}.json"
-    s3.put_object(Bucket=bucket, Key=name, Body=body.encode())
-    return {
-        "StackName": deployment.stack,
-        "TemplateURL": f"{s3.meta.endpoint_url}/{bucket}/{name}",
-        "Parameters": [{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
-        "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-        "Tags": [{"Key": TAG, "Value": made_of}],
-    }
+            resource["Properties"]["CodeUri"] = {"Bucket": bucket, "Key": code}
+    template["Outputs"][MADE_OF] = {"Value": deployment.made_of()}
+    body = json.dumps(template).encode()
+    s3, name = deployment.client("s3"), f"{_hash(body)}.json"
+    s3.put_object(Bucket=bucket, Key=name, Body=body)
+    return f"{s3.meta.endpoint_url}/{bucket}/{name}"
 
 
 def _hash(*parts: bytes) -> str:
@@ -150,97 +180,57 @@ def _hash(*parts: bytes) -> str:
 # --- the stack --------------------------------------------------------------------------------------------------------
 
 
-def _describe(cloudformation: Any, stack: str) -> dict[str, Any] | None:  # noqa: ANN401 - boto3 makes its clients at run time
-    try:
-        found: dict[str, Any] = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
-    except ClientError as error:
-        if "does not exist" in str(error):
-            return None
-        raise
-    return None if found["StackStatus"] == "DELETE_COMPLETE" else found
+def _change(deployment: Deployment, cloudformation: Any, found: Stack | None) -> Stack:  # noqa: ANN401 - boto3 makes its clients at run time
+    """Creates or updates the stack. What it is when that is done."""
+    bucket = _bucket(deployment)
+    request = {
+        "StackName": deployment.stack,
+        "TemplateURL": _upload_template(deployment, bucket, _upload(deployment, bucket)),
+        "Parameters": parameters_for(deployment, found),
+        "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+    }
+    before = events_of(cloudformation, found.identifier) if found else []
+    deployment.say(f"deploy: {'updating' if found else 'creating'} {deployment.stack}")
+    if not _started(cloudformation, request, found) and found:
+        deployment.say("deploy: unchanged")
+        return found
+    begun = find(cloudformation, deployment.stack)
+    stack = begun and follow(cloudformation, begun, before=before, pause=deployment.pause, say=deployment.say)
+    if stack is None:
+        raise DeployError(f"{deployment.stack} is gone: somebody removed it meanwhile")
+    return stack
 
 
-def _is_made_of(stack: Mapping[str, Any], made_of: str) -> bool:
-    complete = stack["StackStatus"] in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}
-    return complete and {"Key": TAG, "Value": made_of} in stack.get("Tags", [])
+def parameters_for(deployment: Deployment, found: Stack | None) -> list[dict[str, Any]]:
+    """The parameters of CreateStack and UpdateStack: those that are given, and those the stack has and shall keep."""
+    given = {"Stage": deployment.stage, **deployment.parameters}
+    known = deployment.template()["Parameters"]
+    kept = [name for name in (found.parameters if found else ()) if name in known and name not in given]
+    return [
+        *({"ParameterKey": name, "ParameterValue": value} for name, value in given.items()),
+        *({"ParameterKey": name, "UsePreviousValue": True} for name in kept),
+    ]
 
 
-def _start(deployment: Deployment, cloudformation: Any, *, exists: bool, request: dict[str, Any]) -> None:  # noqa: ANN401 - boto3 makes its clients at run time
-    deployment.say(f"deploy: {'updating' if exists else 'creating'} {deployment.stack}")
-    if not exists:
+def _started(cloudformation: Any, request: Mapping[str, Any], found: Stack | None) -> bool:  # noqa: ANN401 - boto3 makes its clients at run time
+    """Whether there was anything to do."""
+    if found is None:
         cloudformation.create_stack(**request, OnFailure="ROLLBACK")
-        return
+        return True
     try:
         cloudformation.update_stack(**request)
     except ClientError as error:
         if "No updates are to be performed" not in str(error):
             raise
+        return False
+    return True
 
 
-def _wait(deployment: Deployment, cloudformation: Any, *, since: Mapping[str, Any] | None) -> dict[str, Any]:  # noqa: ANN401 - boto3 makes its clients at run time
-    """Waits until nothing is in progress, telling each failure. The stack as it is then, {} when it is gone."""
-    pause, deadline = (0.1 if deployment.endpoint else 3.0), time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        stack = _describe(cloudformation, since["StackId"] if since else deployment.stack)
-        status = stack["StackStatus"] if stack else "DELETE_COMPLETE"
-        if not status.endswith("_IN_PROGRESS"):
-            if status not in {"CREATE_COMPLETE", "UPDATE_COMPLETE", "DELETE_COMPLETE"}:
-                raise DeployError(f"{deployment.stack} is {status}: {_failures(cloudformation, deployment.stack)}")
-            return stack or {}
-        time.sleep(pause)
-    raise DeployError(f"{deployment.stack} is still {status} after {PATIENCE // 60} minutes")
+def _remove(place: Place, cloudformation: Any, stack: Stack) -> None:  # noqa: ANN401 - boto3 makes its clients at run time
+    before = events_of(cloudformation, stack.identifier)
+    cloudformation.delete_stack(StackName=stack.identifier)
+    follow(cloudformation, stack, before=before, pause=place.pause, say=place.say)
 
 
-def _failures(cloudformation: Any, stack: str) -> str:  # noqa: ANN401 - boto3 makes its clients at run time
-    events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
-    failed = [event for event in reversed(events) if event["ResourceStatus"].endswith("_FAILED")]
-    reasons = [
-        f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', 'no reason given')}" for event in failed
-    ]
-    return "; ".join(reasons[-5:]) or "no failed resource was reported"
-
-
-def _outputs(stack: Mapping[str, Any]) -> dict[str, str]:
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
-    return outputs | {"StackStatus": stack["StackStatus"]}
-
-
-# --- the command ------------------------------------------------------------------------------------------------------
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, sign, value = text.partition("=")
-    if not sign:
-        raise argparse.ArgumentTypeError(f"{text}: expected Name=Value")
-    return name, value
-
-
-def main(arguments: list[str]) -> int:
-    """Packages Belltower, deploys it and prints the stack's outputs."""
-    parser = argparse.ArgumentParser(prog="python -m infra.deploy", description=main.__doc__)
-    parser.add_argument("--stage", default="dev", choices=["dev", "prod"])
-    parser.add_argument("--region", default="us-east-1")
-    parser.add_argument("--endpoint", help="an engine instead of AWS")
-    parser.add_argument("--parameter", action="append", type=_pair, default=[], metavar="Name=Value")
-    given = parser.parse_args(arguments)
-    try:
-        artifact = package(stage=given.stage)
-        outputs = deploy(
-            Deployment(
-                artifact=artifact,
-                stage=given.stage,
-                region=given.region,
-                endpoint=given.endpoint,
-                parameters=dict(given.parameter),
-            )
-        )
-    except (PackagingError, DeployError, BotoCoreError, ClientError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    for name, value in sorted(outputs.items()):
-        print(f"{name} {value}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def _told(stack: Stack) -> dict[str, str]:
+    return {**stack.outputs, "StackStatus": stack.status}

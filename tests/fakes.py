@@ -150,12 +150,17 @@ class FakeClasses:
 
 @dataclass
 class FakeEvents:
-    """The operator's log."""
+    """The operator's log; what is bound writes into the same."""
 
     lines: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    always: dict[str, Any] = field(default_factory=dict)
 
     def emit(self, event: str, **facts: str | float | None) -> None:
-        self.lines.append((event, facts))
+        self.lines.append((event, {**self.always, **facts}))
+
+    def bound(self, **facts: str | float | None) -> "FakeEvents":
+        known = {name: fact for name, fact in facts.items() if fact is not None}
+        return FakeEvents(self.lines, {**self.always, **known})
 
     def of(self, event: str) -> list[dict[str, Any]]:
         return [facts for name, facts in self.lines if name == event]

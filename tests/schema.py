@@ -1,48 +1,33 @@
-"""The tables as infra/resources.yaml declares them: tests use what is deployed."""
+"""The tables as the templates in infra/ declare them: tests use what is deployed, on demand."""
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import boto3
-import yaml
 
-RESOURCES = Path(__file__).parent.parent / "infra" / "resources.yaml"
+from infra.package import resources
 
-
-class _Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short tags as plain values."""
-
-
-def _plain(loader: yaml.SafeLoader, _tag: str, node: yaml.Node) -> Any:
-    match node:
-        case yaml.ScalarNode():
-            return loader.construct_scalar(node)
-        case yaml.SequenceNode():
-            return loader.construct_sequence(node)
-        case yaml.MappingNode():
-            return loader.construct_mapping(node)
-    raise TypeError(node)
-
-
-_Loader.add_multi_constructor("!", _plain)
+KEYS = ("AttributeDefinitions", "KeySchema")
+INDEX_KEYS = ("IndexName", "KeySchema", "Projection")
 
 
 @cache
-def _resources() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.load(RESOURCES.read_text(), _Loader)["Resources"]  # noqa: S506 - a safe loader
+def _declared(logical: str) -> dict[str, Any]:
+    found: dict[str, Any] = resources()["Resources"][logical]["Properties"]
     return found
 
 
 def create_tables(suffix: str = "test", **client: Any) -> tuple[str, str]:
     """Creates the accounts and the jobs table; returns their names."""
     dynamodb = boto3.client("dynamodb", region_name="us-east-1", **client)
-    resources, names = _resources(), []
+    names = []
     for logical in ("AccountsTable", "JobsTable"):
-        declared = resources[logical]["Properties"]
-        name = declared["TableName"].replace("${Stage}", suffix)
-        wanted = ("BillingMode", "AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")
-        dynamodb.create_table(TableName=name, **{key: declared[key] for key in wanted if key in declared})
+        declared = _declared(logical)
+        name = declared["TableName"]["Fn::Sub"].replace("${Stage}", suffix)
+        wanted = {key: declared[key] for key in KEYS}
+        if indexes := declared.get("GlobalSecondaryIndexes"):
+            wanted["GlobalSecondaryIndexes"] = [{key: index[key] for key in INDEX_KEYS} for index in indexes]
+        dynamodb.create_table(TableName=name, BillingMode="PAY_PER_REQUEST", **wanted)
         names.append(name)
     accounts, jobs = names
     return accounts, jobs

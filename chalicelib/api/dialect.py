@@ -107,14 +107,13 @@ def answer(
     dialect: Dialect, views: Mapping[str, View], services: Callable[[], Services], event: Mapping[str, Any]
 ) -> Response:
     """The view's answer, or the dialect's words for what went wrong; one event of ours says which it was."""
-    began = time.perf_counter()
+    began, context = time.perf_counter(), event.get("requestContext", {})
     try:
-        given = services()
+        given = services().bound(request=context.get("requestId"))
     except Exception:  # without services there is nobody to tell but the log of the process
         LOG.exception("no services")
         return dialect.render_error(OurFault())
     response, fault = _attempt(dialect, views, given, event)
-    context = event.get("requestContext", {})
     given.events.emit(
         "request",
         api=dialect.name,

@@ -1,6 +1,6 @@
 """After the attempt: record it, send its retry on its way, call back, clear away."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -42,6 +42,11 @@ def conclude(services: Services, settled: Sequence[Settled]) -> frozenset[str]:
     for one in final:
         purge(services, one.job, one.execution)
     return unrecorded
+
+
+def ids_of(execution: Execution) -> Mapping[str, str]:
+    """What every line of the log about a firing bears. Its id is its execution's, at every attempt."""
+    return {"account": execution.ref.account_id, "job": execution.ref.job_id, "firing": execution.firing_id}
 
 
 CALLED_BACK = frozenset({ExecutionState.DELIVERED, ExecutionState.FAILED, ExecutionState.PARKED})
@@ -88,8 +93,7 @@ def _called_back(services: Services, one: Settled) -> Execution:
 
 def _report(services: Services, one: Settled) -> None:
     """One event for each attempt, or for a firing that was given up."""
-    execution = one.execution
-    ids = {"account": execution.ref.account_id, "job": execution.ref.job_id, "firing": execution.firing_id}
+    execution, ids = one.execution, ids_of(one.execution)
     if execution.state in {ExecutionState.MISSED, ExecutionState.PARKED}:
         services.events.emit(execution.state.value, **ids, reason=execution.reason)
         return

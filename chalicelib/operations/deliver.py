@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
-from chalicelib.operations.claim import Disposal, Shot, read, take
-from chalicelib.operations.conclude import Settled, conclude, in_parallel
+from chalicelib.operations.claim import Disposal, Shot, read, report, subject_of, take
+from chalicelib.operations.conclude import Settled, conclude, ids_of, in_parallel
 from chalicelib.operations.express import dispatch, entry_of
 from chalicelib.operations.fire import fire
 from chalicelib.ports import Received, Services
@@ -26,8 +26,8 @@ def deliver(services: Services, batch: Sequence[Received], *, nonce: str) -> fro
     taken = _claim(services, batch, nonce)
     shots = {message_id: shot for message_id, shot in taken.items() if isinstance(shot, Shot)}
     settled = in_parallel(partial(_shoot, services), list(shots.values()))
-    left = _left(services, taken, settled)
-    services.events.emit("batch", messages=len(batch), sent=len(shots), left=len(left))
+    left = _left(services, batch, taken, settled)
+    services.events.emit("batch", messages=len(batch), claimed=len(shots), lost=_lost(taken), left=len(left))
     return left
 
 
@@ -35,10 +35,13 @@ def park(services: Services, batch: Sequence[Received], *, nonce: str) -> frozen
     """Records the firings of dead letters as given up and moves their jobs on; returns what to leave, as `deliver`."""
     readable = [message for message in batch if message.due]
     for message in batch:
-        services.events.emit("dead_letter", message=message.message_id, readable=str(message.due is not None))
+        services.events.emit("dead_letter", **subject_of(message), readable=str(message.due is not None))
     taken = _claim(services, readable, nonce)
     settled = [_given_up(shot) for shot in taken.values() if isinstance(shot, Shot)]
-    return _left(services, taken, settled)
+    left = _left(services, batch, taken, settled)
+    claimed, lost = len(settled), _lost(taken)
+    services.events.emit("parked_batch", messages=len(batch), claimed=claimed, lost=lost, left=len(left))
+    return left
 
 
 Taken = dict[str, Shot | Disposal]
@@ -51,12 +54,17 @@ def _claim(services: Services, batch: Sequence[Received], nonce: str) -> Taken:
         finds = read(services, [message.due for message in singles if message.due])
     except Unavailable as error:
         services.events.emit("read_failed", messages=len(batch), reason=str(error))
-        return {message.message_id: Disposal.LEFT for message in batch}
+        for message in batch:
+            report(services, message, Disposal.UNREAD)
+        return {message.message_id: Disposal.UNREAD for message in batch}
     shots = in_parallel(partial(take, services, finds, nonce), singles)
     nexts = [entry_of(shot.job.ref, shot.job.standing) for shot in shots if isinstance(shot, Shot)]
     dispatch(services, nexts, now=services.clock.now())
-    doubles: Taken = {message.message_id: Disposal.DONE for message in batch}
-    return doubles | {message.message_id: shot for message, shot in zip(singles, shots, strict=True)}
+    taken: Taken = {message.message_id: shot for message, shot in zip(singles, shots, strict=True)}
+    doubles = [message for message in batch if message.message_id not in taken]
+    for message in doubles:
+        report(services, message, Disposal.TAKEN, finds=finds)
+    return taken | {message.message_id: Disposal.TAKEN for message in doubles}
 
 
 def _singles(batch: Sequence[Received]) -> Sequence[Received]:
@@ -78,7 +86,7 @@ def _shoot(services: Services, shot: Shot) -> Settled:
         outcome = fire(services, definition, shot.loaded, firing_id=shot.execution.firing_id, sent_at=sent_at)
     except Exception as error:  # noqa: BLE001 - our own bug must not cost the other firings of the batch their record
         fault = type(error).__name__
-        services.events.emit("fault", firing=shot.execution.firing_id, error=fault)
+        services.events.emit("fault", **ids_of(shot.execution), error=fault)
         outcome = Outcome(kind=OutcomeKind.FAULT, took=services.clock.now() - sent_at, detail=fault)
     attempt = Attempt(
         due_at=due_at,
@@ -95,10 +103,17 @@ def _given_up(shot: Shot) -> Settled:
     return Settled(job=shot.job, execution=parked, loaded=shot.loaded)
 
 
-def _left(services: Services, taken: Taken, settled: Sequence[Settled]) -> frozenset[str]:
+def _left(services: Services, batch: Sequence[Received], taken: Taken, settled: Sequence[Settled]) -> frozenset[str]:
+    """Concludes, and returns the ids of the messages to leave: they were, or their firings cannot be recorded."""
     unrecorded = conclude(services, settled)
-    return frozenset(
-        message_id
-        for message_id, shot in taken.items()
-        if shot is Disposal.LEFT or (isinstance(shot, Shot) and shot.execution.firing_id in unrecorded)
-    )
+    shots = {message_id: shot for message_id, shot in taken.items() if isinstance(shot, Shot)}
+    unlucky = frozenset(one for one, shot in shots.items() if shot.execution.firing_id in unrecorded)
+    for message in batch:
+        if message.message_id in unlucky:
+            report(services, message, Disposal.UNRECORDED)
+    return unlucky | frozenset(one for one, shot in taken.items() if isinstance(shot, Disposal) and shot.left)
+
+
+def _lost(taken: Taken) -> int:
+    """Messages that were dropped because another had their firing, or it was cancelled."""
+    return sum(isinstance(one, Disposal) and not one.left and one is not Disposal.EARLY for one in taken.values())

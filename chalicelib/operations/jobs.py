@@ -2,10 +2,11 @@
 
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chalicelib.operations.claim import BESIDE
+from chalicelib.operations.conclude import ids_of
 from chalicelib.operations.express import dispatch, entry_of, retry_of
 from chalicelib.operations.fire import sealed
 from chalicelib.ports import FiringRef, Services
@@ -158,7 +159,7 @@ def run_now(services: Services, principal: Principal, job_id: str, *, dialect: s
     if dispatch(services, [retry_of(execution)], now=now):
         _withdraw(services, execution)
         raise Unavailable("the queue")
-    _audit(services, job, AuditEvent.CUSTOM_RUN, user=principal.key, description=execution.firing_id)
+    _audit(services, job, AuditEvent.CUSTOM_RUN, user=principal.key, firing=execution.firing_id)
     return execution
 
 
@@ -167,7 +168,7 @@ def _withdraw(services: Services, execution: Execution) -> None:
     try:
         services.executions.cancel(execution)
     except Unavailable:
-        services.events.emit("withdraw_failed", account=execution.ref.account_id, firing=execution.firing_id)
+        services.events.emit("withdraw_failed", **ids_of(execution))
 
 
 def _move(services: Services, principal: Principal, job_id: str, *, dialect: str, event: AuditEvent) -> Job:
@@ -216,17 +217,32 @@ def _check_quota(services: Services, definition: Definition) -> None:
         raise QuotaExceeded(f"An account may have {most} jobs")
 
 
-def _audit(services: Services, job: Job, event: AuditEvent, *, user: str, description: str = "") -> None:
+EVENTS: Mapping[AuditEvent, str] = {
+    AuditEvent.ADDED: "job_added",
+    AuditEvent.MODIFIED: "job_modified",
+    AuditEvent.DELETED: "job_deleted",
+    AuditEvent.PAUSED: "job_paused",
+    AuditEvent.RESUMED: "job_resumed",
+    AuditEvent.CUSTOM_RUN: "job_run",
+}
+
+
+def _audit(
+    services: Services, job: Job, event: AuditEvent, *, user: str, description: str = "", firing: str | None = None
+) -> None:
+    """For the account in its audit log, and for the operator in ours."""
+    ids = {"account": job.ref.account_id, "job": job.ref.job_id}
+    services.events.emit(EVENTS[event], **ids, api=job.definition.dialect, firing=firing)
     entry = AuditEntry(
         account_id=job.ref.account_id,
         job_id=job.ref.job_id,
         job_name=job.definition.name,
         event=event,
         user=user,
-        description=description,
+        description=firing or description,
         created_at=services.clock.now(),
     )
     try:
         services.audit.add(entry)
     except Unavailable:
-        services.events.emit("audit_lost", account=job.ref.account_id, job=job.ref.job_id, change=event.value)
+        services.events.emit("audit_lost", **ids, change=event.value)

@@ -7,6 +7,9 @@ outage covers the whole gap, as far as its time allows. The nominal minute M com
 The sweep looks for what neither lane brought home: an entry is sent again when its age crosses 5, 15, 45 and 135
 minutes, and at each full hour when it is older still; never while the queue itself is behind, because then its message
 is only waiting.
+
+Last it counts what is overdue: due five minutes ago and still in the index, so not fired. Zero is the proof that
+everything due was fired; the count is a lower bound, and unknown while the store is away.
 """
 
 from collections.abc import Sequence
@@ -21,6 +24,7 @@ from chalicelib.scheduling.errors import Unavailable
 BEGINNING = datetime.fromtimestamp(0, UTC)
 MINUTE = timedelta(minutes=1)
 AGES = tuple(timedelta(minutes=minutes) for minutes in (5, 15, 45, 135))
+OVERDUE = AGES[0]
 SCANNERS = 8
 TRIES = 5
 
@@ -39,7 +43,7 @@ class Scan:
 
 def tick(services: Services, minute: datetime, *, until: datetime) -> int:
     """Sends all that is due before `minute` + 2 min and returns how many messages; begins no page after `until`."""
-    minute = floor_to_minute(minute)
+    minute, began = floor_to_minute(minute), services.clock.now()
     before = services.next_fires.watermarks()
     shards = sorted({*services.next_fires.shards(), *before.marks})  # a smaller setting leaves entries in old shards
     scans = _scan(
@@ -53,8 +57,16 @@ def tick(services: Services, minute: datetime, *, until: datetime) -> int:
     marks = {one.shard: one.mark for one in scans}
     _remember(services, before, Watermarks(marks=marks, swept=swept, backlog=depth.visible, sent=sent + resent))
     unfinished = sum(not one.whole for one in (*scans, *again))
-    facts = {"sent": sent, "resent": resent, "backlog": depth.visible, "unfinished": unfinished}
-    services.events.emit("tick", minute=minute.isoformat(), **facts)
+    services.events.emit(
+        "tick",
+        minute=minute.isoformat(),
+        sent=sent,
+        resent=resent,
+        backlog=depth.visible,
+        unfinished=unfinished,
+        overdue=_overdue(services, shards, minute - OVERDUE, until=until),
+        took_ms=round((services.clock.now() - began).total_seconds() * 1000),
+    )
     return sent + resent
 
 
@@ -77,6 +89,20 @@ def _send_range(services: Services, shard: int, since: datetime, end: datetime, 
     except Unavailable:
         return Scan(shard=shard, mark=mark, sent=sent, whole=False)
     return Scan(shard=shard, mark=max(mark, end), sent=sent, whole=True)
+
+
+def _overdue(services: Services, shards: Sequence[int], before: datetime, *, until: datetime) -> int | None:
+    """Entries due before then, in the shards that could be counted by `until`; None where that was none of them."""
+
+    def count(shard: int) -> int | None:
+        try:
+            return services.next_fires.overdue(shard, before) if services.clock.now() < until else None
+        except Unavailable:
+            return None
+
+    with ThreadPoolExecutor(SCANNERS) as pool:
+        counts = [one for one in pool.map(count, shards) if one is not None]
+    return sum(counts) if counts else None
 
 
 def _sweep(

@@ -137,6 +137,10 @@ class DynamoNextFires:
         for page in self._table.query(shard, index=NEXT_FIRE, between=between):
             yield [_due_of(item) for item in page]
 
+    def overdue(self, shard: int, before: datetime) -> int:
+        """How many entries were due before then: a lower bound, for it reads one page at most."""
+        return self._table.count_page(shard, between=(0, to_millis(before) - 1), index=NEXT_FIRE)
+
     def watermarks(self) -> Watermarks:
         """As stored; where nothing was stored yet, none."""
         item = self._table.get(WATERMARKS)

@@ -97,6 +97,11 @@ class Table:
                 return total
             kwargs["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
+    def count_page(self, hash_value: str | int, *, between: tuple[Any, Any], index: tuple[str, str, str]) -> int:
+        """How many items of one hash key are in a range, as far as one page (a megabyte) goes."""
+        kwargs = self._query(hash_value, between, "", index=index)
+        return int(self._call("Query", kwargs | {"Select": "COUNT"})["Count"])
+
     def batch_get(self, keys: Iterable[Key]) -> list[Item]:
         """Those of the items that exist, read consistently, in no order."""
         wanted, found = [_key(key) for key in dict.fromkeys(keys)], []

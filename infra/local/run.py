@@ -24,10 +24,11 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.deploy import DeployError, Deployment
+from infra.deploy import Deployment
 from infra.local import engine, patches, snapshot
 from infra.local.stack import deploy_locally
 from infra.package import ROOT, Artifact, PackagingError, package
+from infra.stacks import DeployError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

@@ -18,12 +18,17 @@ LOCAL_CONCURRENCY: Final = "4"
 """Worker processes for each queue: this machine is no fleet."""
 
 
-def deploy_locally(deployment: Deployment) -> dict[str, str]:
-    """Deploys and opens the front. The stack's outputs."""
+def localized(deployment: Deployment) -> Deployment:
+    """With the parameters that the engine needs, unless they are given."""
     if deployment.endpoint is None:
         raise ValueError("a local deployment has an endpoint")
     parameters = {"LocalEndpoint": deployment.endpoint, "MaximumConcurrency": LOCAL_CONCURRENCY}
-    outputs = deploy(replace(deployment, parameters=parameters | dict(deployment.parameters)))
+    return replace(deployment, parameters=parameters | dict(deployment.parameters))
+
+
+def deploy_locally(deployment: Deployment) -> dict[str, str]:
+    """Deploys and opens the front. The stack's outputs."""
+    outputs = deploy(localized(deployment))
     _map_front(deployment.client("apigateway"), outputs["RestAPIId"], deployment.stage)
     _expire(deployment.client("dynamodb"), outputs["JobsTableName"])
     return outputs

@@ -103,7 +103,7 @@ def test_a_view_is_given_the_services_and_the_request(still: World) -> None:
 
     answer = toy(still, view).send("PUT", "/toy/a%2Fb/?x=1", headers=[("X-A", "1"), ("X-A", "2")], body="{not json")
     [(services, request)] = seen
-    assert services is still.services
+    assert services.jobs is still.services.jobs
     assert (request.method, request.path, request.params) == ("PUT", "/toy/a%2Fb/", {"ref": "a%2Fb"})
     assert (request.query, request.headers, request.body) == ({"x": ["1"]}, {"x-a": ["1", "2"]}, b"{not json")
     assert (answer.status, answer.body) == (202, "ok")

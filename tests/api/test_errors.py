@@ -84,7 +84,8 @@ def rendered(dialect: Dialect, error: BelltowerError) -> Response:
     def view(_services: Services, _request: Request) -> Response:
         raise error
 
-    services = cast("Services", SimpleNamespace(events=FakeEvents()))
+    bare: SimpleNamespace = SimpleNamespace(events=FakeEvents(), bound=lambda **_facts: bare)
+    services = cast("Services", bare)
     event = {"requestContext": {"httpMethod": "GET", "resourcePath": "/", "path": "/"}}
     return answer(dialect, {"GET": view}, lambda: services, event)
 

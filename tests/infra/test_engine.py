@@ -112,7 +112,6 @@ def test_a_function_sees_the_settings_and_no_more_of_aws_than_the_engine(standin
         "BELLTOWER_RETRY_QUEUE_URL": standin.outputs["RetriesQueueUrl"],
         "BELLTOWER_KEY_ID": standin.outputs["KeyArn"],
         "BELLTOWER_SHARDS": "16",
-        "BELLTOWER_VISIBILITY": "60",
         "BELLTOWER_WORKER_TIMEOUT": "10",
         "BELLTOWER_RETENTION_DAYS": "30",
         "BELLTOWER_LOCAL": "1",

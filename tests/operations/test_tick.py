@@ -7,9 +7,11 @@ import pytest
 
 from chalicelib.operations.tick import behind, tick
 from chalicelib.ports import Depth, Watermarks
-from chalicelib.scheduling.job import Job
+from chalicelib.scheduling.errors import Unavailable
+from chalicelib.scheduling.job import Job, JobRef
 from chalicelib.scheduling.schedule import Once
-from chalicelib.storage.jobs import DynamoNextFires
+from chalicelib.storage.jobs import DynamoNextFires, shard_of
+from chalicelib.storage.tables import Table
 from tests.operations.breaking import breaking
 from tests.world import START, World
 
@@ -157,6 +159,55 @@ def test_a_sweep_that_was_left_out_is_made_up_for(world: World) -> None:
         world.queue.messages.remove(message)
     world.clock.sleep_until(MINUTE + timedelta(minutes=20))
     assert run(world, MINUTE + timedelta(minutes=20)) > 0
+
+
+class Uncounted(DynamoNextFires):
+    """The index, with shards that are away when they are counted."""
+
+    def __init__(self, table: Table, *, shards: int, away: set[int]) -> None:
+        super().__init__(table, shards=shards)
+        self._away = away
+
+    def overdue(self, shard: int, before: datetime) -> int:
+        if shard in self._away:
+            raise Unavailable("the database")
+        return super().overdue(shard, before)
+
+
+def test_what_was_due_five_minutes_ago_and_is_still_there_is_overdue_until_it_fires(world: World) -> None:
+    lost(world)
+    world.queue.messages.clear()
+    for minutes in (5, 6, 7):
+        world.clock.sleep_until(MINUTE + timedelta(minutes=minutes))
+        run(world, MINUTE + timedelta(minutes=minutes))
+    world.run()
+    run(world, MINUTE + timedelta(minutes=8))
+    assert [line["overdue"] for line in world.events.of("tick")] == [0, 0, 1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("away", "expected"),
+    [
+        pytest.param({0}, 1, id="a shard that cannot be counted is left out"),
+        pytest.param({0, 1}, None, id="where none can be counted it is unknown"),
+    ],
+)
+def test_a_store_that_cannot_count_breaks_no_tick(world: World, away: set[int], expected: int | None) -> None:
+    owner, _ = world.open_account()
+    refs = [JobRef(account_id=owner.account_id, job_id=f"job-{number}") for number in range(100)]
+    for ref in {shard_of(ref, 2): ref for ref in refs}.values():
+        world.a_job(Once(at=START), owner=owner, job_id=ref.job_id)
+    world.clock.sleep_until(MINUTE + FAR)
+    world.services = replace(world.services, next_fires=Uncounted(world.table, shards=2, away=away))
+    assert run(world, MINUTE + FAR) == 2
+    [line] = world.events.of("tick")
+    assert (line["overdue"], line["unfinished"]) == (expected, 0)
+
+
+def test_a_tick_out_of_time_does_not_count(world: World) -> None:
+    run(world, MINUTE, seconds=0)
+    [line] = world.events.of("tick")
+    assert (line["overdue"], line["took_ms"]) == (None, 0)
 
 
 @pytest.mark.parametrize(

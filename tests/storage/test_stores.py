@@ -198,6 +198,16 @@ def test_the_index_is_read_from_the_first_instant_and_up_to_the_last(store: Stor
     assert list(index.due(0, since=SOON, until=SOON)) == []
 
 
+def test_what_is_overdue_is_counted_up_to_an_instant_and_no_further(store: Store) -> None:
+    jobs, index = DynamoJobs(store.jobs, shards=1, retention=MONTH), DynamoNextFires(store.jobs, shards=1)
+    for number in range(3):
+        job = a_job(f"job-{number}")
+        due_at = SOON + timedelta(milliseconds=number)
+        jobs.add(Job(definition=job.definition, standing=replace(job.standing, due_at=due_at)))
+    counts = [index.overdue(0, SOON + timedelta(milliseconds=after)) for after in range(4)]
+    assert counts == [0, 1, 2, 3]
+
+
 def test_a_claim_moves_the_job_on_and_only_one_wins(store: Store) -> None:
     jobs, firings, job = jobs_of(store), firings_of(store), a_job()
     jobs.add(job)

@@ -1,18 +1,14 @@
 """The packaged app, deployed into an engine of its own, and a real web server to call."""
 
-import base64
-import hashlib
-import hmac
 import http.server
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 import urllib3
@@ -23,6 +19,8 @@ from chalicelib.storage.tables import Table, connect
 from infra.deploy import Deployment
 from infra.local.stack import deploy_locally
 from infra.package import package
+from tests.api.client import FORM, Headers, basic, cron_date, cron_signed, form, typed
+from tests.api.runlater import signature
 from tests.engine import DEFAULT, RunningEngine, an_engine
 
 WORKER_SECONDS = 10  # the visibility time-out is six times that, the shortest a deployment may have
@@ -92,16 +90,26 @@ class Stack:
     engine: RunningEngine
     outputs: dict[str, str]
 
-    def request(
-        self, method: str, path: str, *, headers: Mapping[str, str], fields: Mapping[str, str]
-    ) -> tuple[int, Any]:
-        """A form, as all of these APIs take it; no body where there are no fields."""
-        given = dict(headers)
-        if fields:
-            given["Content-Type"] = "application/x-www-form-urlencoded"
-        url, body = self.engine.front + path, urlencode(fields) if fields else None
-        answer = urllib3.request(method, url, headers=given, body=body, retries=False, timeout=30)
+    def request(self, method: str, path: str, *, headers: Headers, body: str = "") -> tuple[int, Any]:
+        """The answer's status and its document."""
+        url, sent = self.engine.front + path, body.encode() or None
+        answer = urllib3.request(method, url, headers=dict(headers), body=sent, retries=False, timeout=30)
         return answer.status, answer.json()
+
+    def queued(self) -> int:
+        """Messages in all queues: to be seen, being worked on, or delayed."""
+        sqs = self.engine.client("sqs")
+        urls = [url for name, url in self.outputs.items() if name.endswith("QueueUrl")]
+        counts = [sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"] for url in urls]
+        return sum(int(one[name]) for one in counts for name in one if name.startswith("ApproximateNumberOf"))
+
+    def printed(self, function: str) -> list[dict[str, Any]]:
+        """The lines of JSON in a function's log group, the oldest first."""
+        group = f"/aws/lambda/belltower-{function}-{self.outputs['Stage']}"
+        lines = [
+            event["message"] for event in self.engine.client("logs").filter_log_events(logGroupName=group)["events"]
+        ]
+        return [json.loads(line) for line in lines if line.startswith("{")]
 
     def executions(self, account_id: str) -> list[Execution]:
         """The account's history, as the store reads it."""
@@ -128,16 +136,32 @@ class User:
     key: str
     secret: str
 
-    def cronally(self, method: str, path: str, *, secret: str = "", date: str = "", **fields: str) -> tuple[int, Any]:
-        date = date or time.strftime("%Y%m%d%H%M", time.gmtime())
-        key = base64.b64decode(secret or self.secret)
-        signature = base64.b64encode(hmac.digest(key, f"{path}{method}{date}".encode(), hashlib.sha256)).decode()
-        headers = {"X-Cron-Key": self.key, "X-Cron-Date": date, "X-Cron-Signature": signature}
-        return self.stack.request(method, path, headers=headers, fields=fields)
+    def runlater(self, method: str, path: str, /, **document: Any) -> tuple[int, Any]:
+        whole, body = f"/users/{self.account_id}{path}", json.dumps(document) if document else ""
+        proof = signature(self.secret, body or whole)
+        headers = [("runlaterkey", self.key), ("runlaterhash", proof), typed("application/json")]
+        return self.stack.request(method, whole, headers=headers, body=body)
 
-    def rlatr(self, verb: str, path: str = "", **fields: str) -> tuple[int, Any]:
-        headers = urllib3.make_headers(basic_auth=f"{self.key}:{self.secret}")
-        return self.stack.request(verb, f"/api/v1ish/schedule{path}", headers=headers, fields=fields)
+    def rlatr(self, method: str, path: str = "", /, **fields: str) -> tuple[int, Any]:
+        headers = [basic(self.key, self.secret), typed(FORM)]
+        return self.stack.request(method, f"/api/v1ish/schedule{path}", headers=headers, body=form(fields))
+
+    def job_scheduler(self, method: str, path: str = "", /, **document: Any) -> tuple[int, Any]:
+        return self._documents(method, f"/1/jobs{path}", document)
+
+    def cronally(
+        self, method: str, path: str, /, *, secret: str = "", date: str = "", **fields: str
+    ) -> tuple[int, Any]:
+        date = date or cron_date(datetime.now(UTC))
+        proof = cron_signed(self.key, secret or self.secret, method=method, path=path, date=date)
+        return self.stack.request(method, path, headers=[*proof, typed(FORM)], body=form(fields))
+
+    def ndscheduler(self, method: str, path: str, /, **document: Any) -> tuple[int, Any]:
+        return self._documents(method, f"/api/v1{path}", document)
+
+    def _documents(self, method: str, path: str, document: dict[str, Any]) -> tuple[int, Any]:
+        headers = [basic(self.key, self.secret), typed("application/json"), ("Accept", "application/json")]
+        return self.stack.request(method, path, headers=headers, body=json.dumps(document) if document else "")
 
     def execution_of(self, job_id: object) -> Execution | None:
         found = [one for one in self.stack.executions(self.account_id) if one.ref.job_id == str(job_id)]
@@ -145,7 +169,7 @@ class User:
 
 
 def open_account(stack: Stack, email: str) -> User:
-    status, said = stack.request("POST", "/account/", headers={}, fields={"email": email})
+    status, said = stack.request("POST", "/account/", headers=[typed(FORM)], body=form({"email": email}))
     assert status == 200, said
     given = said["response"]
     return User(stack=stack, account_id=given["account_id"], key=given["api_key"], secret=given["api_secret"])
@@ -180,7 +204,32 @@ def function_processes(engine: RunningEngine, name: str) -> list[int]:
     return found
 
 
-def parsed(message: dict[str, Any]) -> dict[str, Any]:
-    """What SNS put into a queue's message."""
-    said: dict[str, Any] = json.loads(message["Body"])
-    return said
+@dataclass(frozen=True)
+class Subscriber:
+    """A queue of the user's own that subscribes to a topic of the user's own."""
+
+    stack: Stack
+    topic: str
+    queue: str
+
+    def messages(self) -> list[dict[str, Any]]:
+        """What SNS said since it was asked last."""
+        sqs = self.stack.engine.client("sqs")
+        found = sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages", [])
+        for message in found:
+            sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+        return [json.loads(message["Body"]) for message in found]
+
+
+def subscribe(stack: Stack, name: str, *, topic: str = "") -> Subscriber:
+    """A new queue of that name, and where no topic is given a new one as well."""
+    sns, sqs = stack.engine.client("sns"), stack.engine.client("sqs")
+    topic = topic or sns.create_topic(Name=name)["TopicArn"]
+    queue = sqs.create_queue(QueueName=name)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sender = {"Service": "sns.amazonaws.com"}
+    allow = {"Effect": "Allow", "Principal": sender, "Action": "sqs:SendMessage", "Resource": arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    return Subscriber(stack, topic, queue)

@@ -3,11 +3,9 @@
 One deployment, one timeline of about four minutes: the tests run in the order they stand in.
 """
 
-import json
 import os
 import signal
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -22,7 +20,16 @@ from chalicelib.ports import Due
 from chalicelib.scheduling.execution import Execution, ExecutionState, Outcome, OutcomeKind
 from chalicelib.scheduling.job import JobRef
 from tests.engine import eventually
-from tests.story.conftest import WORKER_SECONDS, Arrival, Sink, Stack, User, function_processes, parsed
+from tests.story.conftest import (
+    WORKER_SECONDS,
+    Arrival,
+    Sink,
+    Stack,
+    Subscriber,
+    User,
+    function_processes,
+    subscribe,
+)
 
 pytestmark = [pytest.mark.engine, pytest.mark.story]
 
@@ -39,34 +46,9 @@ def iso(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds")
 
 
-@dataclass(frozen=True)
-class Subscriber:
-    """A queue of the user's own that subscribes to a topic of the user's own."""
-
-    stack: Stack
-    topic: str
-    queue: str
-
-    def messages(self) -> list[dict[str, Any]]:
-        sqs = self.stack.engine.client("sqs")
-        found = sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages", [])
-        for message in found:
-            sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
-        return [parsed(message) for message in found]
-
-
 @pytest.fixture(scope="module")
 def subscriber(stack: Stack) -> Subscriber:
-    sns, sqs = stack.engine.client("sns"), stack.engine.client("sqs")
-    topic = sns.create_topic(Name="story-minutes")["TopicArn"]
-    queue = sqs.create_queue(QueueName="story-minutes")["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    sender = {"Service": "sns.amazonaws.com"}
-    allow = {"Effect": "Allow", "Principal": sender, "Action": "sqs:SendMessage", "Resource": arn}
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-    return Subscriber(stack, topic, queue)
+    return subscribe(stack, "story-minutes")
 
 
 @pytest.fixture(scope="module", autouse=True)
