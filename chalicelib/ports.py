@@ -12,6 +12,7 @@ from typing import Protocol
 from chalicelib.scheduling.account import Account, ApiKey
 from chalicelib.scheduling.address import PUBLIC_ONLY, AddressPolicy
 from chalicelib.scheduling.audit import AuditEntry
+from chalicelib.scheduling.errors import Unavailable
 from chalicelib.scheduling.execution import Execution, Outcome
 from chalicelib.scheduling.job import Claim, Job, JobRef, Standing
 from chalicelib.scheduling.secret import Sealed, Secret
@@ -143,6 +144,28 @@ class JobStore(Protocol):
         """Removes the job and its place in the index; False: it was gone already, or `rev` is not its revision."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobClaim:
+    """Moves a job on to `after`, where it is active under `rev` and due as the claim in `after` says."""
+
+    ref: JobRef
+    after: Standing
+    rev: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryClaim:
+    """Takes an execution out of the index, where it waits under `rev` for the time that `claim` says."""
+
+    execution: Execution
+    claim: Claim
+    rev: int
+
+
+Claimed = Standing | Execution | Unavailable | None
+"""What stands there after a claim, whoever wrote it; None: it is gone; Unavailable: the database would not say."""
+
+
 class FiringStore(Protocol):
     """What the worker reads and writes, a batch at a time."""
 
@@ -152,15 +175,11 @@ class FiringStore(Protocol):
     def executions(self, refs: Iterable[FiringRef]) -> Mapping[FiringRef, Execution]:
         """Those that exist, read consistently."""
 
-    def claim_job(self, ref: JobRef, after: Standing, *, rev: int) -> Standing | None:
-        """Writes the standing after a claim where the job is active and due as claimed, and returns it as written.
+    def claim(self, claims: Sequence[JobClaim | RetryClaim]) -> Sequence[Claimed]:
+        """Writes each claim where its condition holds; a lost reply is no lost claim: its own mark stands there.
 
-        A lost reply is no lost claim: where the claim found there is the one being written, it is ours. Otherwise
-        returns the standing that stands there instead, or None where the job is gone.
+        Raises Unavailable when nobody can tell of any of them what was done.
         """
-
-    def claim_retry(self, ref: FiringRef, claim: Claim, *, rev: int) -> Execution | None:
-        """The same for an execution that waits for its next attempt."""
 
     def take_over(self, subject: JobRef | FiringRef, claim: Claim, *, dead: Claim) -> bool:
         """Makes `claim` the holder where `dead` still is."""

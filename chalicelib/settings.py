@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from chalicelib.signing import AwsCredentials
+
 
 class MissingSetting(Exception):
     """A setting without a default is not there, or one cannot be read."""
@@ -32,10 +34,11 @@ class Settings:
     slack_url: str
     local: bool
     aws_endpoint: str | None
+    credentials: AwsCredentials
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The settings, from BELLTOWER_* and the region that Lambda sets. Raises MissingSetting."""
+    """The settings, from BELLTOWER_* and the region and the role's keys that Lambda sets. Raises MissingSetting."""
     return Settings(
         stage=_text(environment, "BELLTOWER_STAGE"),
         region=_text(environment, "AWS_REGION"),
@@ -55,6 +58,11 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         slack_url=environment.get("BELLTOWER_SLACK_URL", ""),
         local=_switch(environment, "BELLTOWER_LOCAL", default="0"),
         aws_endpoint=environment.get("BELLTOWER_AWS_ENDPOINT") or None,
+        credentials=AwsCredentials(
+            access_key_id=_text(environment, "AWS_ACCESS_KEY_ID"),
+            secret_access_key=_text(environment, "AWS_SECRET_ACCESS_KEY"),
+            session_token=environment.get("AWS_SESSION_TOKEN", ""),
+        ),
     )
 
 

@@ -95,16 +95,16 @@ class Wire:
     def __init__(
         self, service: Service, surroundings: Surroundings, *, sleep: Callable[[float], None] = time.sleep
     ) -> None:
+        self._idle: deque[HTTPConnection] = deque()
         self._service, self._credentials, self._sleep = service, surroundings.credentials, sleep
         self._region = surroundings.region
         place = urlsplit(surroundings.endpoint or own_endpoint(service.name, surroundings.region))
         self._secure, self._host, self._port = place.scheme == "https", place.hostname or "", place.port
         self._host_header = place.netloc.rpartition("@")[2]
-        self._idle: deque[HTTPConnection] = deque()
 
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """The answer. Raises Refusal, or Unavailable when there was none in several tries: it may be done or not."""
-        body = json.dumps(request).encode()
+        body = json.dumps(request, default=_base64).encode()
         for number in range(TRIES):
             if number:
                 self._sleep(random.random() * PAUSE * 2**number)  # noqa: S311 - jitter, not a secret
@@ -125,6 +125,10 @@ class Wire:
         """Closes what is kept."""
         while self._idle:
             self._idle.pop().close()
+
+    def __del__(self) -> None:
+        """Nobody has it any more."""
+        self.close()
 
     def _exchange(self, operation: str, body: bytes) -> tuple[int, dict[str, Any]]:
         kept = self._take()
@@ -189,6 +193,13 @@ class Wire:
     @cached_property
     def _tls(self) -> ssl.SSLContext:
         return ssl.create_default_context()
+
+
+def _base64(value: object) -> str:
+    """Bytes as the protocol has them; what else JSON cannot say is a bug."""
+    if isinstance(value, bytes):
+        return signing.b64(value)
+    raise TypeError(f"{type(value).__name__} is no JSON")
 
 
 def own_endpoint(service: str, region: str) -> str:

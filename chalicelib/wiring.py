@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from functools import cache
-from typing import Any
 
 from chalicelib import settings
 from chalicelib.delivery.clock import SystemClock
@@ -19,8 +18,10 @@ from chalicelib.storage.audit import DynamoAudit
 from chalicelib.storage.executions import DynamoExecutions, DynamoFirings
 from chalicelib.storage.jobs import DynamoJobs, DynamoNextFires
 from chalicelib.storage.passwords import Argon2Passwords
-from chalicelib.storage.tables import Table, connect
+from chalicelib.storage.tables import Table
 from chalicelib.storage.vault import KmsVault
+from chalicelib.wire import DYNAMODB, KMS, SQS, Service, Wire
+from chalicelib.wire import Surroundings as Aws
 
 SHELL_JOB = "chalicelib.job_classes.shell_job.ShellJob"
 CLASS_MARGIN = timedelta(seconds=10)  # of the worker's time-out: for claiming and recording around a job class's run
@@ -37,7 +38,7 @@ def environment() -> settings.Settings:
 def api_services() -> Services:
     """For the API: accounts and keys as they are now."""
     now = environment()
-    table = Table(connect(now.region, endpoint=now.aws_endpoint), now.accounts_table)
+    table = Table(_wire(DYNAMODB, now), now.accounts_table)
     return build(now, accounts=DynamoAccounts(table), keys=DynamoKeys(table))
 
 
@@ -45,15 +46,14 @@ def api_services() -> Services:
 def worker_services() -> Services:
     """For the tick and the workers: accounts and keys as they were at most seconds ago."""
     now, clock = environment(), SystemClock()
-    table = Table(connect(now.region, endpoint=now.aws_endpoint), now.accounts_table)
+    table = Table(_wire(DYNAMODB, now), now.accounts_table)
     return build(now, accounts=RecentAccounts(table, clock), keys=RecentKeys(table, clock))
 
 
 def build(now: settings.Settings, *, accounts: AccountStore, keys: KeyStore) -> Services:
     """Every port, filled."""
     clock = SystemClock()
-    connection = connect(now.region, endpoint=now.aws_endpoint)
-    jobs = Table(connection, now.jobs_table)
+    jobs = Table(_wire(DYNAMODB, now), now.jobs_table)
     addresses = AddressPolicy(reach=Reach.LOCAL if now.local else Reach.PUBLIC, own_hosts=now.own_hosts)
     webhooks = HttpSender(addresses)
     limit = max(now.worker_timeout - CLASS_MARGIN, SHORTEST_RUN)
@@ -68,10 +68,8 @@ def build(now: settings.Settings, *, accounts: AccountStore, keys: KeyStore) -> 
         executions=DynamoExecutions(jobs),
         next_fires=DynamoNextFires(jobs, shards=now.shards),
         audit=DynamoAudit(jobs, retention=now.retention),
-        queue=SqsQueue(
-            _client("sqs", now), jobs_url=now.queue_url, retries_url=now.retry_queue_url, fair=now.fair_queues
-        ),
-        vault=KmsVault(_client("kms", now), now.key_id, clock),
+        queue=SqsQueue(_wire(SQS, now), jobs_url=now.queue_url, retries_url=now.retry_queue_url, fair=now.fair_queues),
+        vault=KmsVault(_wire(KMS, now), now.key_id, clock),
         webhooks=webhooks,
         classes=ClassRunner(surroundings, forbidden=() if now.shell_jobs else (SHELL_JOB,)),
         topics=TopicPublisher(endpoint=now.aws_endpoint or ""),
@@ -85,10 +83,5 @@ def build(now: settings.Settings, *, accounts: AccountStore, keys: KeyStore) -> 
     )
 
 
-def _client(service: str, now: settings.Settings) -> Any:  # noqa: ANN401 - botocore makes its clients' types at run time
-    """A client with short time-outs: a service that does not answer is one that is away."""
-    from botocore.config import Config  # noqa: PLC0415 - with the session below, a third of a second of a cold start
-    from botocore.session import get_session  # noqa: PLC0415
-
-    config = Config(connect_timeout=1, read_timeout=5, retries={"total_max_attempts": 3, "mode": "standard"})
-    return get_session().create_client(service, region_name=now.region, endpoint_url=now.aws_endpoint, config=config)
+def _wire(service: Service, now: settings.Settings) -> Wire:
+    return Wire(service, Aws(region=now.region, credentials=now.credentials, endpoint=now.aws_endpoint))

@@ -24,6 +24,9 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from chalicelib.signing import AwsCredentials
+from chalicelib.wire import DYNAMODB, Surroundings, Wire
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -68,6 +71,16 @@ class RunningEngine:
             aws_secret_access_key="test",
             config=Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"}),
         )
+
+    @contextlib.contextmanager
+    def wire(self, key: str = DEFAULT) -> Iterator[Wire]:
+        """Its DynamoDB, as our stores take it."""
+        keys = AwsCredentials(access_key_id=key, secret_access_key="test")
+        wire = Wire(DYNAMODB, Surroundings(region=REGION, credentials=keys, endpoint=self.endpoint))
+        try:
+            yield wire
+        finally:
+            wire.close()
 
     def start(self) -> None:
         command = [sys.executable, "-m", "infra.local.engine", "--home", str(self.home)]

@@ -173,19 +173,14 @@ class FakeKms:
         self.down, self.asked = False, 0
         self._keys: dict[bytes, tuple[bytes, Mapping[str, str]]] = {}
 
-    def generate_data_key(self, **kwargs: Any) -> Mapping[str, Any]:
-        self._count()
-        plain, wrapped = os.urandom(32), os.urandom(48)
-        self._keys[wrapped] = (plain, kwargs["EncryptionContext"])
-        return {"Plaintext": plain, "CiphertextBlob": wrapped}
-
-    def decrypt(self, **kwargs: Any) -> Mapping[str, Any]:
-        self._count()
-        plain, context = self._keys[kwargs["CiphertextBlob"]]
-        assert context == kwargs["EncryptionContext"]
-        return {"Plaintext": plain}
-
-    def _count(self) -> None:
+    def call(self, operation: str, request: Mapping[str, Any], /) -> Mapping[str, Any]:
         self.asked += 1
         if self.down:
             raise Unavailable("the key service")
+        if operation == "GenerateDataKey":
+            plain, wrapped = os.urandom(32), os.urandom(48)
+            self._keys[wrapped] = (plain, request["EncryptionContext"])
+            return {"Plaintext": plain, "CiphertextBlob": wrapped}
+        plain, context = self._keys[request["CiphertextBlob"]]
+        assert context == request["EncryptionContext"]
+        return {"Plaintext": plain}

@@ -6,6 +6,8 @@ from chalicelib.settings import MissingSetting, from_environment
 
 NEEDED = {
     "AWS_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "AKID",
+    "AWS_SECRET_ACCESS_KEY": "secret",
     "BELLTOWER_STAGE": "dev",
     "BELLTOWER_ACCOUNTS_TABLE": "accounts",
     "BELLTOWER_JOBS_TABLE": "jobs",

@@ -1,20 +1,17 @@
-"""A whole Belltower in one process: the real stores on moto's tables, the real vault, fakes for what is outside.
+"""A whole Belltower in one process: real stores on the stand-in's tables, the real vault, fakes for what is outside.
 
 Time is the clock's: `run` lets the queue deliver what is visible, `tick` is EventBridge's minute, and `let_pass` does
 both, minute after minute, until a moment.
 """
 
 import itertools
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
-from moto import mock_aws
-from pynamodb.connection.base import Connection
-
+from benchmarks.standin import schema
+from benchmarks.standin.door import InProcess
+from benchmarks.standin.dynamo import Dynamo
 from chalicelib.operations.accounts import NewAccount, open_account_with_key
 from chalicelib.operations.deliver import deliver, park
 from chalicelib.operations.jobs import create_job
@@ -23,7 +20,7 @@ from chalicelib.ports import Rules, Services
 from chalicelib.scheduling.account import Principal
 from chalicelib.scheduling.claiming import floor_to_minute
 from chalicelib.scheduling.execution import Execution
-from chalicelib.scheduling.job import Definition, Job, JobRef
+from chalicelib.scheduling.job import Definition, Job, JobRef, to_millis
 from chalicelib.scheduling.retry import Misfire
 from chalicelib.scheduling.schedule import Once, Schedule
 from chalicelib.scheduling.secret import Secret
@@ -33,10 +30,9 @@ from chalicelib.storage.audit import DynamoAudit
 from chalicelib.storage.executions import DynamoExecutions, DynamoFirings
 from chalicelib.storage.jobs import DynamoJobs, DynamoNextFires
 from chalicelib.storage.passwords import Argon2Passwords
-from chalicelib.storage.tables import Table, connect
+from chalicelib.storage.tables import Table
 from chalicelib.storage.vault import KmsVault
 from tests.fakes import FakeClasses, FakeClock, FakeEvents, FakeKms, FakeQueue, FakeReceiver, FakeTopics
-from tests.schema import create_tables
 
 START = datetime(2026, 11, 22, 12, 0, 30, tzinfo=UTC)
 URL = "https://example.com/hook"
@@ -44,25 +40,13 @@ RULES = Rules(retention=timedelta(days=30), lease=timedelta(seconds=60))
 VISIBILITY = timedelta(minutes=6)
 
 
-class OneAtATime:
-    """A connection that lets one call through at a time: moto checks a condition and writes in two steps."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection, self._lock = connection, threading.Lock()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._connection, name)
-
-    def dispatch(self, operation: str, kwargs: dict[str, Any]) -> dict[str, Any]:
-        with self._lock:
-            return self._connection.dispatch(operation, kwargs)
-
-
 class World:
     """Services on one pair of tables, and the hands that move them."""
 
-    def __init__(self, accounts: Table, jobs: Table, *, shards: int = 2, rules: Rules = RULES) -> None:
-        self.clock = FakeClock(START)
+    def __init__(
+        self, accounts: Table, jobs: Table, *, clock: FakeClock | None = None, shards: int = 2, rules: Rules = RULES
+    ) -> None:
+        self.clock = clock or FakeClock(START)
         self.queue = FakeQueue(self.clock, visibility=VISIBILITY)
         self.receiver, self.topics, self.events, self.kms = FakeReceiver(), FakeTopics(), FakeEvents(), FakeKms()
         self.classes = FakeClasses()
@@ -166,10 +150,8 @@ class World:
         self.services = replace(self.services, rules=replace(self.services.rules, **rules))
 
 
-@contextmanager
-def moto_world(**options: Any) -> Iterator[World]:
-    """A world on fresh tables in this process."""
-    with mock_aws():
-        accounts, jobs = create_tables()
-        connection = cast("Connection", OneAtATime(connect("us-east-1", credentials=("testing", "testing"))))
-        yield World(Table(connection, accounts), Table(connection, jobs), **options)
+def a_world(**options: Any) -> World:
+    """A world on fresh tables in this process, in which statements have their conditions and batches their limits."""
+    clock, names = FakeClock(START), schema.names("test")
+    door = InProcess(Dynamo(schema.tables("test"), lambda: to_millis(clock.now())))
+    return World(Table(door, names.accounts), Table(door, names.jobs), clock=clock, **options)

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from chalicelib.ports import Depth, Due, FiringRef, Received
 from chalicelib.scheduling.errors import Unavailable
 from chalicelib.scheduling.job import JobRef, from_millis, to_millis
+from chalicelib.wire import Refusal
 
 VERSION = 1
 BATCH = 10
@@ -20,13 +21,11 @@ LONGEST_DELAY = 900  # seconds; SQS refuses more
 
 
 class Sqs(Protocol):
-    """The two calls of an SQS client that are made here."""
+    """Where the calls go: the wire, or something in memory. Raises Refusal and Unavailable."""
 
-    def send_message_batch(self, **kwargs: Any) -> Mapping[str, Any]:  # noqa: ANN401 - the client's own signature
-        """Ten messages at most."""
-
-    def get_queue_attributes(self, **kwargs: Any) -> Mapping[str, Any]:  # noqa: ANN401 - the client's own signature
-        """What SQS estimates."""
+    def call(self, operation: str, request: Mapping[str, Any], /) -> Mapping[str, Any]:
+        """One call of SQS's API, in its own JSON."""
+        ...
 
 
 class SqsQueue:
@@ -49,14 +48,14 @@ class SqsQueue:
     def depth(self) -> Depth:
         """Of the jobs' queue: it decides whether messages are late."""
         answer = self._ask(
-            "get_queue_attributes", QueueUrl=self._jobs_url, AttributeNames=["ApproximateNumberOfMessages"]
+            "GetQueueAttributes", QueueUrl=self._jobs_url, AttributeNames=["ApproximateNumberOfMessages"]
         )
         return Depth(visible=int(answer["Attributes"]["ApproximateNumberOfMessages"]))
 
     def _send_batch(self, url: str, dues: Sequence[Due], now: datetime) -> Sequence[Due]:
         entries = [self._entry(position, due, now) for position, due in enumerate(dues)]
         try:
-            answer = self._ask("send_message_batch", QueueUrl=url, Entries=entries)
+            answer = self._ask("SendMessageBatch", QueueUrl=url, Entries=entries)
         except Unavailable:
             return dues
         return [dues[int(failure["Id"])] for failure in answer.get("Failed", [])]
@@ -67,14 +66,12 @@ class SqsQueue:
         entry = {"Id": str(position), "MessageBody": encode(due), "DelaySeconds": delay}
         return entry | ({"MessageGroupId": due.subject.account_id} if self._fair else {})
 
-    def _ask(self, call: str, **kwargs: Any) -> Mapping[str, Any]:  # noqa: ANN401 - the client's own signature
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - a slow import, needed here only
-
+    def _ask(self, operation: str, **request: Any) -> Mapping[str, Any]:  # noqa: ANN401 - SQS's own JSON
+        """A queue that refuses is as good as one that is away: the index has what it would not take."""
         try:
-            answer: Mapping[str, Any] = getattr(self._sqs, call)(**kwargs)
-        except (BotoCoreError, ClientError) as error:
-            raise Unavailable("the queue") from error
-        return answer
+            return self._sqs.call(operation, request)
+        except Refusal as refusal:
+            raise Unavailable("the queue") from refusal
 
 
 def encode(due: Due) -> str:

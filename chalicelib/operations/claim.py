@@ -1,53 +1,29 @@
-"""Claiming: from a message to a firing that is ours to send, or to what becomes of the message instead.
+"""Claiming: from messages to the firings that are ours to send, or to what becomes of a message instead.
 
-Secrets are opened before the claim, so that while the key service is away nothing is claimed that could not be sent.
-
-A message that is not sent leaves one line in the log: what it spoke of, whether it was `dropped` or `left`, and why.
+A batch is claimed in one write, in which each firing has its own condition and its own verdict (`FiringStore.claim`).
+Secrets are opened before, so that while the key service is away nothing is claimed that could not be sent.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from enum import StrEnum
+from functools import partial
+from typing import TypeVar
 
-from chalicelib.operations.conclude import purge
+from chalicelib.operations.conclude import in_parallel, purge
+from chalicelib.operations.disposal import LOGGED, Disposal, report, subject_of
 from chalicelib.operations.express import dispatch
 from chalicelib.operations.fire import Loaded, load
-from chalicelib.ports import Due, FiringRef, Received, Services
+from chalicelib.ports import Claimed, Due, FiringRef, JobClaim, Received, RetryClaim, Services
 from chalicelib.scheduling.claiming import Verdict, judge
+from chalicelib.scheduling.errors import Unavailable
 from chalicelib.scheduling.execution import Execution, ExecutionState
-from chalicelib.scheduling.job import Claim, Job, JobRef, JobState, firing_id
+from chalicelib.scheduling.job import Claim, Job, JobRef, JobState, Standing, firing_id
+
+T = TypeVar("T")
 
 BESIDE = 0  # the job_rev of a firing that was asked for beside the schedule: pausing or editing does not cancel it
 EARLY = timedelta(seconds=5)  # a message that comes earlier than this goes back for the rest of its wait
-
-
-class Disposal(StrEnum):
-    """Why a message is not sent: it is dropped from the queue, or left there for its redelivery."""
-
-    GONE = "gone"  # there is no such job or execution any more
-    CANCELLED = "cancelled"  # the job was paused or edited since
-    TAKEN = "taken"  # another message has the firing
-    RECORDED = "recorded"  # the firing's record is there already
-    ORPHAN = "orphan"  # its account was removed
-    EARLY = "early"  # it was sent again, for the rest of its wait
-    BUSY = "busy"  # a twin may be at work
-    UNSENT = "unsent"  # too early, and the queue would not take it again
-    UNREAD = "unread"  # the database would not say what it speaks of
-    BROKEN = "broken"  # its claim broke off
-    UNRECORDED = "unrecorded"  # it was sent, and the database would not take the record
-    POISON = "poison"  # it says nothing
-
-    @property
-    def left(self) -> bool:
-        """Whether the message stays in the queue."""
-        return self in LEFT
-
-
-LEFT = frozenset(
-    {Disposal.BUSY, Disposal.UNSENT, Disposal.UNREAD, Disposal.BROKEN, Disposal.UNRECORDED, Disposal.POISON}
-)
-LOGGED = frozenset({Disposal.ORPHAN, Disposal.BROKEN, Disposal.POISON})  # by an event of their own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +43,50 @@ class Finds:
     jobs: Mapping[JobRef, Job]
     executions: Mapping[FiringRef, Execution]
 
+    def subject(self, ref: JobRef | FiringRef) -> tuple[Execution | None, Job | None]:
+        """The execution that waits for a further attempt, where that is meant, and the job."""
+        if isinstance(ref, JobRef):
+            return None, self.jobs.get(ref)
+        retry = self.executions.get(ref)
+        return retry, self.jobs.get(retry.ref) if retry else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aim:
+    """A message whose firing may be ours: what it speaks of, as it stands, and the claim we make for it.
+
+    `retry`: the record of the firing, where the message is about a further attempt.
+    """
+
+    message: Received
+    job: Job
+    claim: Claim
+    rev: int
+    loaded: Loaded
+    retry: Execution | None = None
+
+    @property
+    def subject(self) -> JobRef | FiringRef:
+        """Whose item bears the claim."""
+        return self.firing if self.retry else self.job.ref
+
+    @property
+    def firing(self) -> FiringRef:
+        """The firing's name."""
+        name = self.retry.firing_id if self.retry else firing_id(self.job.ref, self.claim.due_at)
+        return FiringRef(account_id=self.job.ref.account_id, firing_id=name)
+
+    @property
+    def held(self) -> Claim | None:
+        """The claim that stands there."""
+        return self.retry.claim if self.retry else self.job.standing.claim
+
+    def verdict(self, lease: timedelta) -> Verdict:
+        """What to do with the message."""
+        if self.retry:
+            return judge_retry(self.retry, self.claim, rev=self.rev, lease=lease)
+        return judge_job(self.job.standing, self.claim, rev=self.rev, lease=lease)
+
 
 def read(services: Services, dues: Iterable[Due]) -> Finds:
     """The jobs and executions that messages speak of, and the jobs of the executions."""
@@ -78,155 +98,156 @@ def read(services: Services, dues: Iterable[Due]) -> Finds:
     return Finds(jobs=services.firings.jobs(job_refs) if job_refs else {}, executions=executions)
 
 
-def take(services: Services, finds: Finds, nonce: str, message: Received) -> Shot | Disposal:
-    """Claims one message's firing. A message that says nothing is left: after its last receipt it is parked."""
-    if message.due is None:
-        services.events.emit("poison", message=message.message_id, receives=message.receives)
-        return Disposal.POISON
-    taken = _taken(services, finds, nonce, message, due=message.due)
-    if isinstance(taken, Disposal) and taken not in LOGGED:
-        report(services, message, taken, finds=finds)
+def take(services: Services, finds: Finds, nonce: str, batch: Sequence[Received]) -> Sequence[Shot | Disposal]:
+    """What each message of a batch came to, in their order."""
+    aims = _side_by_side(batch, partial(_guarded, services, finds, partial(_aimed, services, finds, nonce)))
+    stands = _claimed(services, finds, [aim for aim in aims if isinstance(aim, Aim)])
+    taken = [
+        _guarded(services, finds, partial(_settled, services, stands[message.message_id]), message)
+        if isinstance(aim, Aim)
+        else aim
+        for message, aim in zip(batch, aims, strict=True)
+    ]
+    for message, one in zip(batch, taken, strict=True):
+        if isinstance(one, Disposal) and one not in LOGGED:
+            report(services, message, one, executions=finds.executions)
     return taken
 
 
-def report(services: Services, message: Received, disposal: Disposal, *, finds: Finds | None = None) -> None:
-    """The one line about a message that is not sent."""
-    services.events.emit("left" if disposal.left else "dropped", **subject_of(message, finds), why=disposal.value)
+def judge_job(standing: Standing, claim: Claim, *, rev: int, lease: timedelta) -> Verdict:
+    """What to do with a message about a job."""
+    current = standing.rev == rev
+    stands = current and standing.state is JobState.ACTIVE and standing.due_at == claim.due_at
+    return judge(claim, stands=stands, current=current, held=standing.claim, lease=lease)
 
 
-def subject_of(message: Received, finds: Finds | None = None) -> Mapping[str, str]:
-    """What a message speaks of, for the log; the job of a retry is known by its execution."""
-    ids = {"message": message.message_id}
-    match message.due:
-        case Due(subject=JobRef() as ref, due_at=due_at):
-            return ids | {"account": ref.account_id, "job": ref.job_id, "firing": firing_id(ref, due_at)}
-        case Due(subject=FiringRef() as ref):
-            execution = finds.executions.get(ref) if finds else None
-            job = {"job": execution.ref.job_id} if execution else {}
-            return ids | {"account": ref.account_id, **job, "firing": ref.firing_id}
-    return ids
+def judge_retry(execution: Execution, claim: Claim, *, rev: int, lease: timedelta) -> Verdict:
+    """What to do with a message about an execution that waits for its next attempt."""
+    current = execution.rev == rev and execution.state is ExecutionState.WAITING
+    stands = current and execution.retry_at == claim.due_at
+    return judge(claim, stands=stands, current=current, held=execution.claim, lease=lease)
 
 
-def _taken(services: Services, finds: Finds, nonce: str, message: Received, *, due: Due) -> Shot | Disposal:
-    now = services.clock.now()
+def _side_by_side(batch: Sequence[Received], do: Callable[[Received], T]) -> Sequence[T]:
+    """In threads where there are several tenants, whose secrets may have to be fetched."""
+    tenants = {message.due.subject.account_id for message in batch if message.due}
+    return in_parallel(do, batch) if len(tenants) > 1 else [do(message) for message in batch]
+
+
+def _guarded(
+    services: Services, finds: Finds, do: Callable[[Received], T | Disposal], message: Received
+) -> T | Disposal:
+    """Whatever becomes of one message, it must not cost the rest of the batch its firing."""
+    try:
+        return do(message)
+    except Exception as error:  # noqa: BLE001 - see above
+        return _broken(services, finds, message, error)
+
+
+def _broken(services: Services, finds: Finds, message: Received, error: Exception) -> Disposal:
+    ids = subject_of(message, finds.executions)
+    services.events.emit("claim_failed", **ids, error=type(error).__name__, reason=str(error))
+    return Disposal.BROKEN
+
+
+def _aimed(services: Services, finds: Finds, nonce: str, message: Received) -> Aim | Disposal:
+    """What a message speaks of. One that says nothing is left: after its last receipt it is parked."""
+    due, now = message.due, services.clock.now()
+    if due is None:
+        services.events.emit("poison", message=message.message_id, receives=message.receives)
+        return Disposal.POISON
     if due.due_at > now + EARLY:
         return Disposal.UNSENT if dispatch(services, [due], now=now) else Disposal.EARLY
     claim = Claim(message_id=message.message_id, nonce=nonce, due_at=due.due_at, claimed_at=now)
-    try:
-        if isinstance(due.subject, JobRef):
-            return _take_job(services, finds.jobs.get(due.subject), claim, rev=due.rev)
-        execution = finds.executions.get(due.subject)
-        return _take_retry(services, finds, execution, claim, rev=due.rev) if execution else Disposal.GONE
-    except Exception as error:  # noqa: BLE001 - whatever it is, it must not cost the rest of the batch its firing
-        ids = subject_of(message, finds)
-        services.events.emit("claim_failed", **ids, error=type(error).__name__, reason=str(error))
-        return Disposal.BROKEN
-
-
-def _take_job(services: Services, job: Job | None, claim: Claim, *, rev: int) -> Shot | Disposal:
+    retry, job = finds.subject(due.subject)
+    if retry and (job is None or retry.job_rev not in {job.standing.rev, BESIDE}):
+        services.executions.cancel(retry)
+        return Disposal.CANCELLED
     if job is None:
         return Disposal.GONE
     loaded = load(services, job.definition)
     if loaded is None:
-        return _orphan(services, job)
-    verdict = judge_job(services, job, claim, rev=rev)
-    if verdict is Verdict.CLAIM:
-        after = services.firings.claim_job(job.ref, job.standing.fired(claim), rev=rev)
-        if after is None:
-            return Disposal.GONE
-        job = Job(definition=job.definition, standing=after)
-        verdict = judge_job(services, job, claim, rev=rev)
-    ref = FiringRef(account_id=job.ref.account_id, firing_id=firing_id(job.ref, claim.due_at))
-    standing = job.standing
-    record, lost = _recorded(services, ref, job), Disposal.TAKEN if standing.rev == rev else Disposal.CANCELLED
-    disposal = _resolve(services, verdict, job.ref, claim, held=standing.claim, record=record, lost=lost)
-    if disposal:
-        return disposal
-    state = ExecutionState.WAITING
-    execution = Execution(
-        firing_id=ref.firing_id,
-        ref=job.ref,
-        dialect=job.definition.dialect,
-        key=job.definition.key,
-        due_at=claim.due_at,
-        state=state,
-        job_rev=rev,
-    )
-    return Shot(job=job, execution=execution, claim=claim, loaded=loaded)
+        return _orphan(services, job, retry)
+    return Aim(message=message, job=job, claim=claim, rev=due.rev, loaded=loaded, retry=retry)
 
 
-def _take_retry(services: Services, finds: Finds, execution: Execution, claim: Claim, *, rev: int) -> Shot | Disposal:
-    ref = FiringRef(account_id=execution.ref.account_id, firing_id=execution.firing_id)
-    job = finds.jobs.get(execution.ref)
-    if job is None or execution.job_rev not in {job.standing.rev, BESIDE}:
-        services.executions.cancel(execution)
-        return Disposal.CANCELLED
-    loaded = load(services, job.definition)
-    if loaded is None:
-        services.executions.cancel(execution)
-        return _orphan(services, job)
-    verdict = judge_retry(services, execution, claim, rev=rev)
-    if verdict is Verdict.CLAIM:
-        after = services.firings.claim_retry(ref, claim, rev=rev)
-        if after is None:
-            return Disposal.GONE
-        execution = after
-        verdict = judge_retry(services, execution, claim, rev=rev)
-    lost = _lost_retry(execution, rev=rev)
-    disposal = _resolve(services, verdict, ref, claim, held=execution.claim, record=lambda: False, lost=lost)
-    return disposal or Shot(job=job, execution=execution, claim=claim, loaded=loaded)
-
-
-def _orphan(services: Services, job: Job) -> Disposal:
+def _orphan(services: Services, job: Job, retry: Execution | None) -> Disposal:
     """A job whose account was removed goes after it, the next time it would fire."""
+    if retry:
+        services.executions.cancel(retry)
     services.jobs.remove(job)
     services.events.emit("orphan_removed", account=job.ref.account_id, job=job.ref.job_id)
     return Disposal.ORPHAN
 
 
-def judge_job(services: Services, job: Job, claim: Claim, *, rev: int) -> Verdict:
-    """What to do with a message about a job."""
-    standing = job.standing
-    current = standing.rev == rev
-    stands = current and standing.state is JobState.ACTIVE and standing.due_at == claim.due_at
-    return judge(claim, stands=stands, current=current, held=standing.claim, lease=services.rules.lease)
+def _claimed(services: Services, finds: Finds, aims: Sequence[Aim]) -> Mapping[str, Aim | Disposal]:
+    """Each aim as it stands once all were claimed that could be, whoever has them; by message."""
+    asked = [aim for aim in aims if aim.verdict(services.rules.lease) is Verdict.CLAIM]
+    try:
+        found = services.firings.claim([_claim_of(aim) for aim in asked]) if asked else []
+    except Unavailable as error:
+        found = [error] * len(asked)
+    stands = (_as_found(services, finds, aim, one) for aim, one in zip(asked, found, strict=True))
+    return {aim.message.message_id: aim for aim in aims} | dict(
+        zip((aim.message.message_id for aim in asked), stands, strict=True)
+    )
 
 
-def judge_retry(services: Services, execution: Execution, claim: Claim, *, rev: int) -> Verdict:
-    """What to do with a message about an execution that waits for its next attempt."""
-    current = execution.rev == rev and execution.state is ExecutionState.WAITING
-    stands = current and execution.retry_at == claim.due_at
-    return judge(claim, stands=stands, current=current, held=execution.claim, lease=services.rules.lease)
+def _claim_of(aim: Aim) -> JobClaim | RetryClaim:
+    if aim.retry:
+        return RetryClaim(execution=aim.retry, claim=aim.claim, rev=aim.rev)
+    return JobClaim(ref=aim.job.ref, after=aim.job.standing.fired(aim.claim), rev=aim.rev)
 
 
-def _resolve(
-    services: Services,
-    verdict: Verdict,
-    subject: JobRef | FiringRef,
-    claim: Claim,
-    *,
-    held: Claim | None,
-    record: Callable[[], bool],
-    lost: Disposal,
-) -> Disposal | None:
-    """None where the firing is ours, `lost` where it is not to be had.
+def _as_found(services: Services, finds: Finds, aim: Aim, found: Claimed) -> Aim | Disposal:
+    match found:
+        case Standing():
+            return replace(aim, job=replace(aim.job, standing=found))
+        case Execution():
+            return replace(aim, retry=found)
+        case Unavailable():
+            return _broken(services, finds, aim.message, found)
+    return Disposal.GONE
 
-    Only a long-lost claim asks for the record, so the usual path pays no read.
-    """
-    match verdict:
+
+def _settled(services: Services, aim: Aim | Disposal, _message: Received) -> Shot | Disposal:
+    """Whether the firing is ours. Only a long-lost claim asks for the record, so the usual path pays no read."""
+    if isinstance(aim, Disposal):
+        return aim
+    claim, held = aim.claim, aim.held
+    match aim.verdict(services.rules.lease):
         case Verdict.HELD:
-            return None
+            return _shot(aim)
         case Verdict.TAKE_OVER if held:
-            if record():
+            if _recorded(services, aim):
                 return Disposal.RECORDED
-            return None if services.firings.take_over(subject, claim, dead=held) else Disposal.BUSY
+            return _shot(aim) if services.firings.take_over(aim.subject, claim, dead=held) else Disposal.BUSY
         case Verdict.CHECK:
-            if record():
+            if _recorded(services, aim):
                 return Disposal.RECORDED
-            return Disposal.BUSY if claim.claimed_at < claim.due_at + services.rules.lease else None
+            return Disposal.BUSY if claim.claimed_at < claim.due_at + services.rules.lease else _shot(aim)
         case Verdict.DROP:
-            return lost
+            return _lost_retry(aim.retry, rev=aim.rev) if aim.retry else _lost_job(aim.job.standing, rev=aim.rev)
     return Disposal.BUSY
+
+
+def _shot(aim: Aim) -> Shot:
+    definition = aim.job.definition
+    execution = aim.retry or Execution(
+        firing_id=aim.firing.firing_id,
+        ref=aim.job.ref,
+        dialect=definition.dialect,
+        key=definition.key,
+        due_at=aim.claim.due_at,
+        state=ExecutionState.WAITING,
+        job_rev=aim.rev,
+    )
+    return Shot(job=aim.job, execution=execution, claim=aim.claim, loaded=aim.loaded)
+
+
+def _lost_job(standing: Standing, *, rev: int) -> Disposal:
+    """Why a firing is not to be had."""
+    return Disposal.TAKEN if standing.rev == rev else Disposal.CANCELLED
 
 
 def _lost_retry(execution: Execution, *, rev: int) -> Disposal:
@@ -236,13 +257,9 @@ def _lost_retry(execution: Execution, *, rev: int) -> Disposal:
     return Disposal.TAKEN if execution.rev == rev and not execution.final else Disposal.RECORDED
 
 
-def _recorded(services: Services, ref: FiringRef, job: Job) -> Callable[[], bool]:
-    """Whether the firing's record is there; what its worker had no time to clear away is cleared now."""
-
-    def recorded() -> bool:
-        execution = services.executions.get(ref)
-        if execution:
-            purge(services, job, execution)
-        return execution is not None
-
-    return recorded
+def _recorded(services: Services, aim: Aim) -> bool:
+    """Whether a firing's record is there; what its worker had no time to clear away is cleared now."""
+    execution = None if aim.retry else services.executions.get(aim.firing)
+    if execution:
+        purge(services, aim.job, execution)
+    return execution is not None

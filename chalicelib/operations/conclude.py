@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TypeVar
 
 from chalicelib.operations.express import dispatch, retry_of
@@ -49,15 +50,24 @@ def ids_of(execution: Execution) -> Mapping[str, str]:
     return {"account": execution.ref.account_id, "job": execution.ref.job_id, "firing": execution.firing_id}
 
 
+LARGEST_BATCH = 50  # as BatchSize allows in infra/resources.yaml
 CALLED_BACK = frozenset({ExecutionState.DELIVERED, ExecutionState.FAILED, ExecutionState.PARKED})
 
 
 def in_parallel(do: Callable[[T], U], things: Sequence[T]) -> list[U]:
-    """The results in order, all begun at once: a batch is a few dozen at most, and its receivers are slow."""
-    if not things:
-        return []
-    with ThreadPoolExecutor(len(things)) as pool:
-        return list(pool.map(do, things))
+    """The results in order, all begun at once: a batch is a few dozen at most, and its receivers are slow.
+
+    `do` must not call this again: the threads are shared, and might wait for each other.
+    """
+    if len(things) <= 1:
+        return [do(thing) for thing in things]
+    return list(_threads().map(do, things))
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """Kept over the invocations of a process: to begin a thread costs more than to send."""
+    return ThreadPoolExecutor(LARGEST_BATCH, thread_name_prefix="batch")
 
 
 def purge(services: Services, job: Job, execution: Execution) -> None:

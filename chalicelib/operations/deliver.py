@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
-from chalicelib.operations.claim import Disposal, Shot, read, report, subject_of, take
+from chalicelib.operations.claim import Shot, read, take
 from chalicelib.operations.conclude import Settled, conclude, ids_of, in_parallel
+from chalicelib.operations.disposal import Disposal, report, subject_of
 from chalicelib.operations.express import dispatch, entry_of
 from chalicelib.operations.fire import fire
 from chalicelib.ports import Received, Services
@@ -57,13 +58,13 @@ def _claim(services: Services, batch: Sequence[Received], nonce: str) -> Taken:
         for message in batch:
             report(services, message, Disposal.UNREAD)
         return {message.message_id: Disposal.UNREAD for message in batch}
-    shots = in_parallel(partial(take, services, finds, nonce), singles)
+    shots = take(services, finds, nonce, singles)
     nexts = [entry_of(shot.job.ref, shot.job.standing) for shot in shots if isinstance(shot, Shot)]
     dispatch(services, nexts, now=services.clock.now())
     taken: Taken = {message.message_id: shot for message, shot in zip(singles, shots, strict=True)}
     doubles = [message for message in batch if message.message_id not in taken]
     for message in doubles:
-        report(services, message, Disposal.TAKEN, finds=finds)
+        report(services, message, Disposal.TAKEN, executions=finds.executions)
     return taken | {message.message_id: Disposal.TAKEN for message in doubles}
 
 

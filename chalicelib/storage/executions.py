@@ -5,11 +5,14 @@ one for the by-job index (which a setting leaves out). tests/storage/test_cost.p
 """
 
 import heapq
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from chalicelib.ports import Clock, FiringRef
+from chalicelib.ports import Claimed, Clock, FiringRef, JobClaim, RetryClaim
+from chalicelib.scheduling.errors import Unavailable
 from chalicelib.scheduling.execution import Execution, ExecutionState
 from chalicelib.scheduling.job import Claim, Job, JobRef, JobState, Standing, to_millis
 from chalicelib.storage.codec import (
@@ -24,10 +27,16 @@ from chalicelib.storage.codec import (
 )
 from chalicelib.storage.jobs import jobs_in, shard_of
 from chalicelib.storage.records import execution_item, execution_of
-from chalicelib.storage.tables import Item, Refused, Table, equals, setting
+from chalicelib.storage.tables import Item, Key, Refused, Statement, Table, equals, setting
 
 BY_JOB = ("by-job", "job", "sk")
 LAST_HEX = "f" * 20
+
+# PartiQL for a claim; every name in quotes, for some are reserved words. The table's name comes from the settings.
+STANDS = 'WHERE "pk"=? AND "sk"=? AND "due_at"=? AND "rev"=? AND "state"=?'
+FIRING = 'UPDATE "{table}" SET "claim"=? SET "state"=? SET "due_at"=? SET "shard"=? ' + STANDS  # noqa: S608 - no value is in it
+LAST_FIRING = 'UPDATE "{table}" SET "claim"=? SET "state"=? REMOVE "due_at" REMOVE "shard" ' + STANDS  # noqa: S608 - no value is in it
+RETRY = 'UPDATE "{table}" SET "claim"=? REMOVE "due_at" REMOVE "shard" ' + STANDS  # noqa: S608 - no value is in it
 
 
 class DynamoFirings:
@@ -47,36 +56,45 @@ class DynamoFirings:
         found = [execution_of(item) for item in items]
         return {FiringRef(account_id=one.ref.account_id, firing_id=one.firing_id): one for one in found}
 
-    def claim_job(self, ref: JobRef, after: Standing, *, rev: int) -> Standing | None:
-        """One conditional update; the standing as it is afterwards, whoever wrote it."""
-        claim = _claimed(after)
-        changes = {
-            "claim": claim_map(claim),
-            "due_at": optional(to_millis, after.due_at),
-            "shard": shard_of(ref, self._shards) if after.due_at else None,
-            "state": after.state.value,
-        }
-        condition = (
-            equals("due_at", to_millis(claim.due_at)) & equals("rev", rev) & equals("state", JobState.ACTIVE.value)
-        )
-        try:
-            return standing_of(self._table.update(standing_key(ref), setting(changes), condition=condition))
-        except Refused as refusal:
-            return optional(standing_of, refusal.old)
+    def claim(self, claims: Sequence[JobClaim | RetryClaim]) -> Sequence[Claimed]:
+        """One batched write of conditional updates; where one was refused, what stands there instead.
 
-    def claim_retry(self, ref: FiringRef, claim: Claim, *, rev: int) -> Execution | None:
-        """One conditional update: out of the index, and ours."""
-        changes = {"claim": claim_map(claim), "due_at": None, "shard": None}
-        condition = (
-            equals("due_at", to_millis(claim.due_at))
-            & equals("rev", rev)
-            & equals("state", ExecutionState.WAITING.value)
-        )
-        key = execution_key(ref.account_id, ref.firing_id)
-        try:
-            return execution_of(self._table.update(key, setting(changes), condition=condition))
-        except Refused as refusal:
-            return optional(execution_of, refusal.old)
+        DynamoDB takes an item once in a batch, so a second claim to the same one goes into the next.
+        """
+        found: dict[int, Claimed] = {}
+        for batch in _apart(claims):
+            verdicts = self._table.execute([self._statement(claims[number]) for number in batch])
+            found |= {
+                number: self._claimed(claims[number], verdict) for number, verdict in zip(batch, verdicts, strict=True)
+            }
+        return [found[number] for number in range(len(claims))]
+
+    def _statement(self, claim: JobClaim | RetryClaim) -> Statement:
+        match claim:
+            case JobClaim():
+                text, changed = self._moved(claim.ref, claim.after)
+                due_at, state = _claim_in(claim.after).due_at, JobState.ACTIVE.value
+            case RetryClaim():
+                text, changed = RETRY, [claim_map(claim.claim)]
+                due_at, state = claim.claim.due_at, ExecutionState.WAITING.value
+        where = [*_key_of(claim), to_millis(due_at), claim.rev, state]
+        return Statement(text=text.format(table=self._table.name), parameters=[*changed, *where])
+
+    def _moved(self, ref: JobRef, after: Standing) -> tuple[str, list[Any]]:
+        changed = [claim_map(_claim_in(after)), after.state.value]
+        if after.due_at is None:
+            return LAST_FIRING, changed
+        return FIRING, [*changed, to_millis(after.due_at), shard_of(ref, self._shards)]
+
+    def _claimed(self, claim: JobClaim | RetryClaim, verdict: Refused | Unavailable | None) -> Claimed:
+        if isinstance(verdict, Unavailable):
+            return verdict
+        if verdict is None:
+            return claim.after if isinstance(claim, JobClaim) else _without_retry(claim)
+        old = verdict.old or self._table.get(_key_of(claim))  # the item does not always come along
+        if old is None:
+            return None
+        return standing_of(old) if isinstance(claim, JobClaim) else execution_of(old)
 
     def take_over(self, subject: JobRef | FiringRef, claim: Claim, *, dead: Claim) -> bool:
         """A compare-and-set on the claim itself."""
@@ -148,7 +166,27 @@ class DynamoExecutions:
         return True
 
 
-def _claimed(standing: Standing) -> Claim:
+def _apart(claims: Sequence[JobClaim | RetryClaim]) -> Iterator[list[int]]:
+    """The positions of the claims in batches that name no item twice; as a rule that is one."""
+    left = list(range(len(claims)))
+    while left:
+        firsts = {_key_of(claims[number]): number for number in reversed(left)}
+        batch = sorted(firsts.values())
+        left = [number for number in left if number not in firsts.values()]
+        yield batch
+
+
+def _key_of(claim: JobClaim | RetryClaim) -> Key:
+    if isinstance(claim, JobClaim):
+        return standing_key(claim.ref)
+    return execution_key(claim.execution.ref.account_id, claim.execution.firing_id)
+
+
+def _without_retry(claim: RetryClaim) -> Execution:
+    return replace(claim.execution, claim=claim.claim, retry_at=None)
+
+
+def _claim_in(standing: Standing) -> Claim:
     if standing.claim is None:
         raise TypeError("a standing is claimed by its claim")
     return standing.claim

@@ -1,29 +1,30 @@
-"""One DynamoDB table through pynamodb's connection: raw items in and out, our errors, and a meter.
+"""One DynamoDB table: plain items in and out, our errors, and a meter.
 
-pynamodb's models are left out on purpose: they cost twice the CPU of its connection on every page and claim, and a
-claim must see the old item when its condition fails, which the models hide. Its connection gives us the client, its
-retries and the expressions. Time-outs are short (1 s, 2 s, 2 retries): pynamodb's own could hold a caller for minutes.
+pynamodb gives the expressions, conditions and updates; its models are left out on purpose, because they cost twice the
+CPU on every page and claim, and hide the old item that a claim must see when its condition fails. The calls go through
+`chalicelib.wire`, whose time-outs are short: pynamodb's own could hold a caller for minutes.
 
 An item is a dict of plain values: str, int, bytes, bool, dict, list. None stands for "not there" and is not written.
 """
 
+import base64
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-from botocore.exceptions import BotoCoreError
 from pynamodb.connection.base import Connection, MetaTable
-from pynamodb.exceptions import PynamoDBException, VerboseClientError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
 from chalicelib.scheduling.errors import Unavailable
+from chalicelib.wire import Refusal
 
 Item = dict[str, Any]
 Key = tuple[str, str]
 
-GET_LIMIT, PUT_LIMIT = 100, 25
+GET_LIMIT, PUT_LIMIT, STATEMENT_LIMIT = 100, 25, 25
 ROUNDS = 5  # how often what DynamoDB left unprocessed is sent again
 
 
@@ -35,30 +36,31 @@ class Refused(Exception):
         self.old = old
 
 
-def connect(region: str, *, endpoint: str | None = None, credentials: tuple[str, str] | None = None) -> Connection:
-    """A connection with our time-outs. `credentials`: access key id and secret, else what the environment has."""
-    access, secret = credentials or (None, None)
-    return Connection(
-        region=region,
-        host=endpoint,
-        connect_timeout_seconds=1,
-        read_timeout_seconds=2,
-        max_retry_attempts=2,
-        max_pool_connections=32,
-        aws_access_key_id=access,
-        aws_secret_access_key=secret,
-    )
+class Door(Protocol):
+    """Where the calls go: the wire, or something in memory. Raises Refusal and Unavailable."""
+
+    def call(self, operation: str, request: Mapping[str, Any], /) -> dict[str, Any]:
+        """One call of DynamoDB's API, in its own JSON."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """A conditional write in PartiQL: one text for all items, so that DynamoDB parses it once, and its parameters."""
+
+    text: str
+    parameters: Sequence[Any]
 
 
 class Table:
     """A table with the keys `pk` and `sk`. `units` counts the capacity consumed, by operation."""
 
-    def __init__(self, connection: Connection, name: str) -> None:
+    def __init__(self, door: Door, name: str) -> None:
         self.name = name
         self.units: Counter[str] = Counter()
-        self._connection = connection
-        if name not in connection._tables:  # noqa: SLF001 - add_meta_table refuses a second time, nothing else tells
-            connection.add_meta_table(_described(name))
+        self._door = door
+        self._expressions = Connection(region="none")  # makes no call
+        self._expressions.add_meta_table(_described(name))
 
     def get(self, key: Key) -> Item | None:
         """One item, read consistently."""
@@ -78,11 +80,21 @@ class Table:
     def query(
         self, hash_value: str | int, *, between: tuple[Any, Any] | None = None, prefix: str = "", **options: Any
     ) -> Iterator[list[Item]]:
-        """The pages of one hash key. `options`: index, range_key, newest_first, limit (items a page)."""
-        kwargs = self._query(hash_value, between, prefix, **options)
+        """The pages of one hash key. `options`: index, newest_first, limit (items a page)."""
+        for page in self._raw_pages(self._query(hash_value, between, prefix, **options)):
+            yield [loaded(item) for item in page]
+
+    def entries(
+        self, hash_value: str | int, *, between: tuple[Any, Any], index: tuple[str, str, str]
+    ) -> Iterator[list[Mapping[str, Any]]]:
+        """As `query`, with the items as DynamoDB has them: for pages of a thousand, half of the work is left out."""
+        return self._raw_pages(self._query(hash_value, between, "", index=index))
+
+    def _raw_pages(self, kwargs: dict[str, Any]) -> Iterator[list[Mapping[str, Any]]]:
+        """Page after page of a query."""
         while True:
             answer = self._call("Query", kwargs)
-            yield [loaded(item) for item in answer["Items"]]
+            yield answer["Items"]
             if not answer.get("LastEvaluatedKey"):
                 return
             kwargs["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
@@ -131,6 +143,17 @@ class Table:
             left += [loaded(entry["PutRequest"]["Item"]) for entry in pending]
         return left
 
+    def execute(self, statements: Sequence[Statement]) -> list[Refused | Unavailable | None]:
+        """Conditional writes in as few calls as there can be, each with a verdict of its own: None where it was done.
+
+        Raises Unavailable for all when a call got no answer: some may be done.
+        """
+        verdicts: list[Refused | Unavailable | None] = []
+        for start in range(0, len(statements), STATEMENT_LIMIT):
+            request = {"Statements": [_asked(one) for one in statements[start : start + STATEMENT_LIMIT]]}
+            verdicts += [_verdict(one) for one in self._call("BatchExecuteStatement", request)["Responses"]]
+        return verdicts
+
     def transact(self, *changes: Mapping[str, Any]) -> None:
         """All of the changes (`putting`, `updating`, `deleting`) or none. Raises Refused where a condition fails."""
         self._call("TransactWriteItems", {"TransactItems": list(changes)})
@@ -153,7 +176,7 @@ class Table:
         return kwargs | {"Item": dumped(item)}
 
     def _kwargs(self, key: Key, **options: Any) -> dict[str, Any]:
-        return self._connection.get_operation_kwargs(self.name, key[0], key[1], **options)
+        return self._expressions.get_operation_kwargs(self.name, key[0], key[1], **options)
 
     def _query(
         self,
@@ -186,11 +209,9 @@ class Table:
 
     def _call(self, operation: str, kwargs: dict[str, Any]) -> dict[str, Any]:
         try:
-            answer = self._connection.dispatch(operation, kwargs)
-        except VerboseClientError as error:
-            raise _translated(error) from error
-        except (BotoCoreError, PynamoDBException, OSError) as error:
-            raise Unavailable("the database") from error
+            answer = self._door.call(operation, {"ReturnConsumedCapacity": "TOTAL", **kwargs})
+        except Refusal as refusal:
+            raise _translated(refusal) from refusal
         self._measure(operation, answer.get("ConsumedCapacity"))
         return answer
 
@@ -199,22 +220,35 @@ class Table:
             self.units[operation] += entry.get("CapacityUnits", 0)
 
 
-def _translated(error: VerboseClientError) -> Exception:
-    response = getattr(error.__cause__, "response", {})
-    code = response.get("Error", {}).get("Code", "")
-    if code == "ConditionalCheckFailedException":
-        return Refused(loaded(response["Item"]) if response.get("Item") else None)
-    if code == "TransactionCanceledException":
-        reasons = {reason.get("Code") for reason in response.get("CancellationReasons", [])}
+def _translated(refusal: Refusal) -> Exception:
+    """A condition that did not hold; else a request that is wrong, which is a bug of ours, or a role's fault."""
+    if refusal.code == "ConditionalCheckFailedException":
+        return Refused(_old(refusal.body))
+    if refusal.code == "TransactionCanceledException":
+        reasons = {reason.get("Code") for reason in refusal.body.get("CancellationReasons", [])}
         return Refused(None) if "ConditionalCheckFailed" in reasons else Unavailable("the database")
-    if code in OURS:
-        return error
-    return Unavailable("the database")
+    return refusal
 
 
-OURS = frozenset(
-    {"ValidationException", "AccessDeniedException", "ResourceNotFoundException", "SerializationException"}
-)
+def _asked(statement: Statement) -> dict[str, Any]:
+    parameters = [value_of(value) for value in statement.parameters]
+    return {
+        "Statement": statement.text,
+        "Parameters": parameters,
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+
+
+def _verdict(response: Mapping[str, Any]) -> Refused | Unavailable | None:
+    """What DynamoDB said about one statement of several."""
+    error = response.get("Error")
+    if not error:
+        return None
+    return Refused(_old(error)) if error.get("Code") == "ConditionalCheckFailed" else Unavailable("the database")
+
+
+def _old(answer: Mapping[str, Any]) -> Item | None:
+    return loaded(answer["Item"]) if answer.get("Item") else None
 
 
 def setting(changes: Mapping[str, Any]) -> list[Action]:
@@ -266,6 +300,8 @@ def _plain(value: Mapping[str, Any]) -> Any:
     match kind:
         case "N":
             return int(content)
+        case "B" if isinstance(content, str):
+            return base64.b64decode(content)
         case "M":
             return loaded(content)
         case "L":

@@ -1,6 +1,6 @@
 """What we change in MiniStack 1.5.33, and why.
 
-MiniStack is used as it is, but for the eight places where it differs from AWS in a way Belltower's clients or promises
+MiniStack is used as it is, but for the nine places where it differs from AWS in a way Belltower's clients or promises
 would notice. All of them touch private names, so the version is pinned in requirements-dev.in and asserted here: a new
 MiniStack means reading this file again, not hoping.
 
@@ -17,14 +17,17 @@ MiniStack means reading this file again, not hoping.
 7. What functions print goes to CloudWatch Logs only, one new stream for each call, kept for ever. Here it goes to the
    engine's log file as well, and old streams go.
 8. A batched call to SQS asks for a permission of its own. AWS has none: SendMessageBatch needs sqs:SendMessage.
+9. So does a batch of PartiQL statements. On AWS each needs the action of its verb, such as dynamodb:PartiQLUpdate.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import json
 import logging
 import platform
+import re
 import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -77,6 +80,7 @@ def apply(code: Path) -> None:
     vars(importlib.import_module("ministack.services.eventbridge"))["_SCHEDULER_TICK_INTERVAL"] = RULE_INTERVAL
     permissions = importlib.import_module("ministack.core.iam_actions")
     vars(permissions)["extract_iam_action"] = _as_single(vars(permissions)["extract_iam_action"])
+    vars(permissions)["dynamodb_transaction_checks"] = by_statement(vars(permissions))
     vars(runtime)["zipfile"] = SharedZips(code)
     vars(runtime)["_PYTHON_WORKER_SCRIPT"] = _worker_prelude() + vars(runtime)["_PYTHON_WORKER_SCRIPT"]
     vars(runtime.Worker)["_drain_stderr_bounded"].__defaults__ = (FIRST_LOG_LINE, LAST_LOG_LINE, 0.25)
@@ -231,3 +235,27 @@ def _as_single(original: Callable[..., str | None]) -> Callable[..., str | None]
         return asked.removesuffix("Batch") if asked and asked.startswith("sqs:") else asked
 
     return action
+
+
+# --- 9. permissions of statements -------------------------------------------------------------------------------------
+
+Checks = list[tuple[str, str]]
+_STATEMENT: Final = re.compile(r'\s*(SELECT\b.*\bFROM|INSERT\s+INTO|UPDATE|DELETE\s+FROM)\s+"([^"]+)"', re.IGNORECASE)
+
+
+def by_statement(module: Mapping[str, Any]) -> Callable[[str, bytes, str, str], Checks]:
+    """What MiniStack does for the parts of a transaction, for the statements of a batch as well."""
+    original, table_arn = module["dynamodb_transaction_checks"], module["_dynamodb_table_arn"]
+
+    def checks(action: str, body: bytes, region: str, account_id: str) -> Checks:
+        if action != "dynamodb:BatchExecuteStatement":
+            found: Checks = original(action, body, region, account_id)
+            return found
+        said = (_STATEMENT.match(one["Statement"]) for one in json.loads(body)["Statements"])
+        return [
+            (f"dynamodb:PartiQL{each[1].split()[0].capitalize()}", table_arn(each[2], region, account_id))
+            for each in said
+            if each
+        ]
+
+    return checks

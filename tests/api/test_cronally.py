@@ -520,8 +520,8 @@ def dumped(world: World) -> str:
                 seen.append(str(value))
 
     for table in (world.table, world.services.accounts._table):  # type: ignore[attr-defined]  # noqa: SLF001
-        client: Any = table._connection.client  # noqa: SLF001 - a scan, which the store has no need of
-        for item in client.scan(TableName=table.name)["Items"]:
+        answer = table._door.call("Scan", {"TableName": table.name})  # noqa: SLF001 - which the store has no need of
+        for item in answer["Items"]:
             walk(item)
     return "\n".join(seen)
 

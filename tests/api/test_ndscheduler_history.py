@@ -15,11 +15,9 @@ from chalicelib.api.dialects import ndscheduler
 from chalicelib.scheduling.audit import AuditEntry, AuditEvent
 from chalicelib.scheduling.execution import Attempt, Execution, ExecutionState, Outcome, OutcomeKind
 from chalicelib.scheduling.job import Claim, JobRef, firing_id
-from chalicelib.storage.tables import Table, connect
 from tests.api.ndscheduler_caller import AWESOME, Caller
 from tests.operations.breaking import breaking
-from tests.schema import create_tables
-from tests.world import START, World
+from tests.world import START, World, a_world
 
 NOON = "2026-11-22T12:"
 NOBODY = "0" * 32
@@ -38,11 +36,9 @@ def asker(still: World) -> Caller:
 
 
 @pytest.fixture(scope="module")
-def ran(aws: None) -> Caller:  # noqa: ARG001 - it must be there first
+def ran() -> Caller:
     """A job each minute, 15 minutes after it was made, in a world of its own that is only looked at."""
-    accounts, jobs = create_tables("ndscheduler-history")
-    connection = connect("us-east-1", credentials=("testing", "testing"))
-    caller = Caller(World(Table(connection, accounts), Table(connection, jobs)))
+    caller = Caller(a_world())
     caller.created()
     caller.world.let_pass(minutes=15)
     return caller

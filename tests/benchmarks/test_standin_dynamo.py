@@ -8,8 +8,6 @@ from benchmarks.standin import dynamo as operations
 from benchmarks.standin.dynamo import Dynamo
 from benchmarks.standin.errors import AwsError
 from tests.benchmarks.standin import INDEX, TABLE, Hands, a_dynamo, item, key, put, stored, value
-from tests.storage import test_cost
-from tests.storage.conftest import standin_store
 
 KB = 1024
 DUE = {"shard": 1, "due_at": 5, "rev": 1}
@@ -78,11 +76,6 @@ def test_a_transaction_doubles_the_table_and_not_the_index() -> None:
     action = {"Put": {"TableName": TABLE, "Item": key() | item(**DUE)}}
     answer = dynamo.dispatch("TransactWriteItems", {"TransactItems": [action], "ReturnConsumedCapacity": "TOTAL"})
     assert answer["ConsumedCapacity"] == [{"TableName": TABLE, "CapacityUnits": 3}]
-
-
-@pytest.mark.parametrize(("by_job", "most"), [(True, 5), (False, 4)], ids=["with history by job", "without"])
-def test_a_recurring_firing_costs_what_it_costs_on_the_engine(*, by_job: bool, most: int) -> None:
-    test_cost.test_a_recurring_firing_costs_at_most_five_write_units(standin_store(), by_job=by_job, most=most)
 
 
 def query(dynamo: Dynamo, condition: str = "pk = :pk", **options: Any) -> dict[str, Any]:

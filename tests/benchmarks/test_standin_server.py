@@ -22,7 +22,8 @@ from chalicelib.scheduling.retry import Misfire
 from chalicelib.scheduling.schedule import Once
 from chalicelib.scheduling.target import Webhook
 from chalicelib.storage.accounts import DynamoAccounts, DynamoKeys
-from chalicelib.storage.tables import Table, connect
+from chalicelib.storage.tables import Table
+from chalicelib.wire import DYNAMODB, Surroundings, Wire
 from tests.engine import ROOT
 from tests.world import START
 
@@ -62,7 +63,8 @@ def services(server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Service
             "BELLTOWER_AWS_ENDPOINT": server["endpoint"],
         }
     )
-    table = Table(connect(now.region, endpoint=now.aws_endpoint), now.accounts_table)
+    around = Surroundings(region=now.region, credentials=now.credentials, endpoint=now.aws_endpoint)
+    table = Table(Wire(DYNAMODB, around), now.accounts_table)
     return wiring.build(now, accounts=DynamoAccounts(table), keys=DynamoKeys(table))
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.standin.connection import SqsClient
+from benchmarks.standin.door import InProcess
 from benchmarks.standin.errors import AwsError
 from benchmarks.standin.sqs import Sqs
 from chalicelib.delivery.queue import SqsQueue
@@ -175,7 +175,7 @@ def test_an_entry_with_too_long_a_delay_fails_alone() -> None:
 def test_our_queue_speaks_to_it_as_to_a_client() -> None:
     clock = FakeClock(START)
     sqs = a_pair_of_queues(Hands())
-    queue = SqsQueue(SqsClient(sqs), jobs_url=QUEUE, retries_url=DEAD, fair=True)
+    queue = SqsQueue(InProcess(sqs), jobs_url=QUEUE, retries_url=DEAD, fair=True)
     due = Due(subject=JobRef(account_id="alice", job_id="job"), due_at=clock.now(), rev=1)
     assert queue.send([due], now=clock.now()) == []
     assert queue.depth().visible == 1

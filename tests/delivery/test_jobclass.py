@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from benchmarks.standin.door import InProcess
+from benchmarks.standin.dynamo import Dynamo
 from chalicelib import wiring
 from chalicelib.delivery import jobclass
 from chalicelib.delivery.jobclass import MAX_RESULT, ClassRunner
@@ -20,7 +22,7 @@ from chalicelib.scheduling.job import JobRef
 from chalicelib.scheduling.target import JobClass
 from chalicelib.settings import from_environment
 from chalicelib.storage.accounts import DynamoAccounts, DynamoKeys
-from chalicelib.storage.tables import Table, connect
+from chalicelib.storage.tables import Table
 from tests.fakes import FakeReceiver
 
 AWESOME = "simple_scheduler.jobs.sample_job.AwesomeJob"
@@ -29,6 +31,8 @@ REF = JobRef(account_id="a", job_id="j")
 ENVIRONMENT = {
     "BELLTOWER_STAGE": "test",
     "AWS_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "AKID",
+    "AWS_SECRET_ACCESS_KEY": "secret",
     "BELLTOWER_ACCOUNTS_TABLE": "accounts",
     "BELLTOWER_JOBS_TABLE": "jobs",
     "BELLTOWER_QUEUE_URL": "https://sqs.example/jobs",
@@ -192,7 +196,7 @@ def test_t23_a_curl_job_reaches_no_address_that_a_webhook_may_not(url: str) -> N
 @pytest.mark.parametrize(("timeout", "limit"), [(10, 5), (15, 5), (16, 6), (60, 50), (300, 290)])
 def test_a_runs_time_follows_the_workers(timeout: int, limit: int) -> None:
     settings = replace(from_environment(ENVIRONMENT), worker_timeout=timedelta(seconds=timeout), shell_jobs=False)
-    table = Table(connect("us-east-1", credentials=("testing", "testing")), "accounts")
+    table = Table(InProcess(Dynamo([], lambda: 0)), "accounts")
     services = wiring.build(settings, accounts=DynamoAccounts(table), keys=DynamoKeys(table))
     runner = services.classes
     assert isinstance(runner, ClassRunner)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from chalicelib.operations.accounts import NewAccount, open_account_with_key, remove_account
 from chalicelib.operations.express import entry_of, retry_of
 from chalicelib.operations.jobs import create_job, delete_job, run_now
-from chalicelib.ports import Due, FiringRef, Services
+from chalicelib.ports import Due, FiringRef, JobClaim, Services
 from chalicelib.scheduling.account import Principal
 from chalicelib.scheduling.job import Claim, Definition, Ending, Job, JobRef
 from chalicelib.scheduling.retry import Misfire, RetryPolicy
@@ -183,7 +183,7 @@ def was_claimed_by_a_worker_that_died(services: Services) -> Message:
     job = _job(services, _owner(services))
     message, claimed_at = _first(job), services.clock.now() - HOUR
     claim = Claim(message_id=message.message_id, nonce="dead", due_at=message.due.due_at, claimed_at=claimed_at)
-    assert services.firings.claim_job(job.ref, job.standing.fired(claim), rev=message.due.rev)
+    services.firings.claim([JobClaim(ref=job.ref, after=job.standing.fired(claim), rev=message.due.rev)])
     return message
 
 

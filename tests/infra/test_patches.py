@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 import zipfile
@@ -71,3 +72,20 @@ def test_another_ministack_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patches, "MINISTACK_VERSION", "0.0.1")
     with pytest.raises(patches.WrongVersionError, match=r"needs 0\.0\.1"):
         patches.require_version()
+
+
+def test_each_statement_of_a_batch_needs_the_action_of_its_verb() -> None:
+    def table_arn(*place: str) -> str:
+        return ":".join(place)
+
+    module = {"dynamodb_transaction_checks": lambda *_: [("as", "before")], "_dynamodb_table_arn": table_arn}
+    texts = ('UPDATE "t" SET "a"=1', 'select * from "u" WHERE', 'INSERT INTO "v" VALUE', 'DELETE FROM "w" WHERE')
+    body = json.dumps({"Statements": [{"Statement": text} for text in texts]}).encode()
+    checks = patches.by_statement(module)
+    assert checks("dynamodb:TransactWriteItems", body, "region", "account") == [("as", "before")]
+    assert checks("dynamodb:BatchExecuteStatement", body, "region", "account") == [
+        ("dynamodb:PartiQLUpdate", "t:region:account"),
+        ("dynamodb:PartiQLSelect", "u:region:account"),
+        ("dynamodb:PartiQLInsert", "v:region:account"),
+        ("dynamodb:PartiQLDelete", "w:region:account"),
+    ]

@@ -1,11 +1,8 @@
-from collections.abc import Iterator
-
 import pytest
 
-from tests.world import World, moto_world
+from tests.world import World, a_world
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    with moto_world() as one:
-        yield one
+def world() -> World:
+    return a_world()

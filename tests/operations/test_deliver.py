@@ -19,7 +19,7 @@ from chalicelib.scheduling.secret import Secret
 from chalicelib.scheduling.target import AwsKeys, Callback, Topic, Webhook
 from tests.fakes import BROKEN, OK
 from tests.operations.breaking import breaking
-from tests.world import RULES, START, URL, VISIBILITY, World, moto_world
+from tests.world import RULES, START, URL, VISIBILITY, World
 
 DUE = START + timedelta(seconds=5)
 TEN_SECONDS = timedelta(seconds=10)
@@ -105,13 +105,13 @@ def test_a_message_that_comes_much_too_early_goes_back_for_the_rest_of_its_wait(
 
 STEPS = [
     pytest.param("firings", "jobs", "dies before", id="dies before it reads"),
-    pytest.param("firings", "claim_job", "dies before", id="dies before its claim"),
-    pytest.param("firings", "claim_job", "dies after", id="dies after its claim"),
+    pytest.param("firings", "claim", "dies before", id="dies before its claim"),
+    pytest.param("firings", "claim", "dies after", id="dies after its claim"),
     pytest.param("queue", "send", "dies before", id="dies before it sends the next firing's message"),
     pytest.param("queue", "send", "dies after", id="dies after it sent the next firing's message"),
     pytest.param("webhooks", "send", "dies before", id="dies before the call"),
-    pytest.param("firings", "claim_job", "loses the reply", id="loses the reply to its claim"),
-    pytest.param("firings", "claim_job", "is away", id="cannot claim"),
+    pytest.param("firings", "claim", "loses the reply", id="loses the reply to its claim"),
+    pytest.param("firings", "claim", "is away", id="cannot claim"),
     pytest.param("firings", "jobs", "is away", id="cannot read"),
     pytest.param("firings", "record", "dies after", id="dies after its record"),
 ]
@@ -231,7 +231,7 @@ def test_t45_a_retry_survives_its_claim(world: World, how: str) -> None:
     answers = iter([BROKEN, OK])
     world.receiver.answers = lambda _webhook: next(answers)
     job = world.a_job(retry=RLATR_RETRY)
-    with breaking(world, "firings", "claim_retry", how):
+    with breaking(world, "firings", "claim", how):
         world.run(until=DUE + TEN_SECONDS)
     world.let_pass(minutes=30)
     assert world.receiver.ids == [firing_id(job.ref, DUE)] * 2
@@ -432,7 +432,7 @@ def test_t48_one_broken_message_costs_the_others_nothing(world: World) -> None:
 
 def test_t49_a_message_given_up_is_recorded_and_its_job_goes_on(world: World) -> None:
     job = world.a_job(every_ten_seconds(), callback=a_callback())
-    with breaking(world, "firings", "claim_job", "is away", times=1000):
+    with breaking(world, "firings", "claim", "is away", times=1000):
         world.run(until=START + VISIBILITY * 6)
     assert len(world.queue.dead) == 1
     world.park()
@@ -481,14 +481,13 @@ def test_t60_a_create_that_the_queue_will_not_take_leaves_nothing(world: World) 
     assert sent_at(world) == [DUE]
 
 
-def test_an_account_has_as_many_jobs_as_it_may() -> None:
-    with moto_world() as world:
-        world.with_rules(jobs_per_account=1)
-        owner, _ = world.open_account()
-        world.a_job(owner=owner)
-        with pytest.raises(QuotaExceeded):
-            world.a_job(owner=owner, job_id="job-2")
-        world.a_job(owner=world.open_account()[0])
+def test_an_account_has_as_many_jobs_as_it_may(world: World) -> None:
+    world.with_rules(jobs_per_account=1)
+    owner, _ = world.open_account()
+    world.a_job(owner=owner)
+    with pytest.raises(QuotaExceeded):
+        world.a_job(owner=owner, job_id="job-2")
+    world.a_job(owner=world.open_account()[0])
 
 
 @pytest.mark.parametrize(("lease", "expected"), [(60, (30, 15)), (10, (5, 2.5)), (300, (30, 15))])

@@ -55,9 +55,7 @@ def cannot(world: World, method: str, how: str) -> None:
             ["left unrecorded", "left busy"],
             id="while nothing is recorded",
         ),
-        pytest.param(
-            lambda world, _: cannot(world, "claim_job", "dies after"), ["left busy"], id="after a worker's death"
-        ),
+        pytest.param(lambda world, _: cannot(world, "claim", "dies after"), ["left busy"], id="after a worker's death"),
     ],
 )
 def test_a_message_that_is_not_sent_says_why(

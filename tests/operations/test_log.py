@@ -30,7 +30,7 @@ from chalicelib.scheduling.secret import Secret
 from chalicelib.scheduling.target import AwsKeys, Topic, Webhook
 from tests.fakes import OK
 from tests.operations.breaking import breaking
-from tests.world import START, VISIBILITY, World, moto_world
+from tests.world import START, VISIBILITY, World, a_world
 
 QUERIES = sorted((Path(__file__).parents[2] / "infra" / "queries").glob("*.txt"))
 WORDS = {"fields", "filter", "sort", "stats", "limit", "by", "and", "or", "in", "as", "asc", "desc"}
@@ -61,11 +61,11 @@ class Log:
 def log() -> Log:
     """Everything that may happen, once."""
     stream = io.StringIO()
-    with moto_world() as world:
-        world.services = replace(world.services, events=JsonEvents(MeteredLog("test", stream)))
-        owner, secret = world.open_account()
-        for happens in (fires, is_changed, breaks, is_tampered_with, is_given_up, is_overdue, is_asked):
-            happens(world, owner)
+    world = a_world()
+    world.services = replace(world.services, events=JsonEvents(MeteredLog("test", stream)))
+    owner, secret = world.open_account()
+    for happens in (fires, is_changed, breaks, is_tampered_with, is_given_up, is_overdue, is_asked):
+        happens(world, owner)
     return Log(text=stream.getvalue(), secret=secret)
 
 
@@ -126,7 +126,7 @@ def is_given_up(world: World, owner: Principal) -> None:
     """A job that cannot be claimed, and a message that says nothing."""
     world.a_job(owner=owner, job_id="given-up")
     world.queue.put("gibberish", world.clock.now())
-    with breaking(world, "firings", "claim_job", "is away", times=1000):
+    with breaking(world, "firings", "claim", "is away", times=1000):
         world.run(until=world.clock.now() + VISIBILITY * 6)
     world.park()
 

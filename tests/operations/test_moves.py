@@ -1,13 +1,10 @@
 """Pause, resume, run now and the history, on the World: what they promise, also when something breaks."""
 
-import itertools
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from chalicelib.operations.history import audit_between, executions_between, get_execution, jobs_of
 from chalicelib.operations.jobs import Change, delete_job, edit_job, pause_job, resume_job, run_now
@@ -19,31 +16,14 @@ from chalicelib.scheduling.execution import ExecutionState
 from chalicelib.scheduling.job import Job, JobState, firing_id
 from chalicelib.scheduling.retry import RetryPolicy
 from chalicelib.scheduling.schedule import Cron, Every, Once
-from chalicelib.storage.tables import Table, connect
 from tests.fakes import BROKEN, OK
 from tests.operations.breaking import breaking
-from tests.schema import create_tables
 from tests.world import START, World
 
 MINUTE = timedelta(minutes=1)
 FIRST = START.replace(second=0) + MINUTE
 RETRY = RetryPolicy(waits=(timedelta(minutes=1),))
 JOB_ID = "job-1"
-SUFFIXES = (f"moves-{number}" for number in itertools.count(1))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def aws() -> Iterator[None]:
-    """One for all: starting it takes longer than most of these tests."""
-    with mock_aws():
-        yield
-
-
-@pytest.fixture
-def world() -> World:
-    accounts, jobs = create_tables(next(SUFFIXES))
-    connection = connect("us-east-1", credentials=("testing", "testing"))
-    return World(Table(connection, accounts), Table(connection, jobs))
 
 
 @pytest.fixture
@@ -337,9 +317,9 @@ def test_a_run_whose_message_is_lost_is_found_by_the_sweep(world: World, owner: 
 @pytest.mark.parametrize(
     "step",
     [
-        ("firings", "claim_retry", "dies before"),
-        ("firings", "claim_retry", "dies after"),
-        ("firings", "claim_retry", "loses the reply"),
+        ("firings", "claim", "dies before"),
+        ("firings", "claim", "dies after"),
+        ("firings", "claim", "loses the reply"),
         ("firings", "executions", "is away"),
         ("firings", "record", "dies after"),
         ("webhooks", "send", "dies before"),

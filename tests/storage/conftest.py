@@ -1,16 +1,18 @@
 """The stores on every engine: moto and the stand-in in this process, the embedded AWS engine in a fresh account."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
 from moto import mock_aws
 
 from benchmarks.standin import schema
-from benchmarks.standin.connection import StandinConnection
+from benchmarks.standin.door import InProcess
 from benchmarks.standin.dynamo import Dynamo
 from chalicelib.scheduling.job import to_millis
-from chalicelib.storage.tables import Table, connect
+from chalicelib.storage.tables import Table
+from tests.doors import BotoDoor
 from tests.fakes import FakeClock
 from tests.schema import create_tables
 from tests.world import START
@@ -29,28 +31,38 @@ class Store:
 def store(request: pytest.FixtureRequest) -> Iterator[Store]:
     if request.param == "moto":
         with mock_aws():
-            yield _store(None, ("testing", "testing"))
+            accounts, jobs = create_tables()
+            door = BotoDoor("dynamodb")
+            yield Store(Table(door, accounts), Table(door, jobs), FakeClock(START))
     elif request.param == "stand-in":
         yield standin_store()
     else:
-        engine = request.getfixturevalue("engine")
-        yield _store(engine.endpoint, (engine.account(), "secret"))
+        with engine_store(request) as there:
+            yield there
 
 
 def standin_store() -> Store:
     clock, names = FakeClock(START), schema.names("test")
-    connection = StandinConnection(Dynamo(schema.tables("test"), lambda: to_millis(clock.now())))
-    return Store(Table(connection, names.accounts), Table(connection, names.jobs), clock)
+    door = InProcess(Dynamo(schema.tables("test"), lambda: to_millis(clock.now())))
+    return Store(Table(door, names.accounts), Table(door, names.jobs), clock)
 
 
-@pytest.fixture
-def engine_store(request: pytest.FixtureRequest) -> Store:
+@pytest.fixture(params=["stand-in", "engine"])
+def claiming(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """Where statements have conditions, which moto's do not."""
+    if request.param == "stand-in":
+        yield standin_store()
+    else:
+        with engine_store(request) as there:
+            yield there
+
+
+@contextmanager
+def engine_store(request: pytest.FixtureRequest) -> Iterator[Store]:
     engine = request.getfixturevalue("engine")
-    return _store(engine.endpoint, (engine.account(), "secret"))
-
-
-def _store(endpoint: str | None, credentials: tuple[str, str]) -> Store:
-    access, secret = credentials
-    accounts, jobs = create_tables(endpoint_url=endpoint, aws_access_key_id=access, aws_secret_access_key=secret)
-    connection = connect("us-east-1", endpoint=endpoint, credentials=credentials)
-    return Store(Table(connection, accounts), Table(connection, jobs), FakeClock(START))
+    account = engine.account()
+    accounts, jobs = create_tables(
+        endpoint_url=engine.endpoint, aws_access_key_id=account, aws_secret_access_key="secret"
+    )
+    with engine.wire(account) as wire:
+        yield Store(Table(wire, accounts), Table(wire, jobs), FakeClock(START))

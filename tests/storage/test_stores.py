@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.ports import Due, FiringRef, Watermarks
+from chalicelib.ports import Due, FiringRef, JobClaim, RetryClaim, Watermarks
 from chalicelib.scheduling.account import Account, ApiKey
 from chalicelib.scheduling.audit import AuditEntry, AuditEvent
 from chalicelib.scheduling.errors import Taken
@@ -70,6 +70,18 @@ def a_claim(job: Job, *, nonce: str = "nonce-1", message: str = "message-1") -> 
     return Claim(message_id=message, nonce=nonce, due_at=job.standing.due_at, claimed_at=SOON)
 
 
+def claimed(firings: DynamoFirings, ref: JobRef, after: Standing, *, rev: int = 1) -> Standing | None:
+    [found] = firings.claim([JobClaim(ref=ref, after=after, rev=rev)])
+    assert found is None or isinstance(found, Standing)
+    return found
+
+
+def retried(firings: DynamoFirings, execution: Execution, claim: Claim) -> Execution | None:
+    [found] = firings.claim([RetryClaim(execution=execution, claim=claim, rev=1)])
+    assert found is None or isinstance(found, Execution)
+    return found
+
+
 def jobs_of(store: Store) -> DynamoJobs:
     return DynamoJobs(store.jobs, shards=2, retention=MONTH)
 
@@ -128,8 +140,8 @@ def test_a_long_list_is_read_whole(store: Store) -> None:
     assert [job.ref.job_id for job in jobs.list(ALICE, "test")] == [f"job-{number:02}" for number in range(60)]
 
 
-def test_an_edit_moves_the_job_in_the_index_and_loses_to_a_firing(store: Store) -> None:
-    jobs, job = jobs_of(store), a_job()
+def test_an_edit_moves_the_job_in_the_index_and_loses_to_a_firing(claiming: Store) -> None:
+    jobs, job = jobs_of(claiming), a_job()
     jobs.add(job)
     later = START + timedelta(hours=1)
     edited = Job(
@@ -138,16 +150,16 @@ def test_an_edit_moves_the_job_in_the_index_and_loses_to_a_firing(store: Store) 
     )
     assert jobs.replace(edited, before=job)
     assert jobs.get(job.ref) == edited
-    assert due_of(store) == [Due(subject=job.ref, due_at=later, rev=2)]
+    assert due_of(claiming) == [Due(subject=job.ref, due_at=later, rev=2)]
     assert not jobs.replace(edited, before=job), "it was edited since"
-    firings_of(store).claim_job(job.ref, edited.standing.fired(a_claim(edited)), rev=2)
+    claimed(firings_of(claiming), job.ref, edited.standing.fired(a_claim(edited)), rev=2)
     assert not jobs.replace(replace(edited, standing=edited.standing.paused()), before=edited), "it has fired"
 
 
-def test_a_payload_edit_leaves_the_standing_alone(store: Store) -> None:
-    jobs, job = jobs_of(store), a_job()
+def test_a_payload_edit_leaves_the_standing_alone(claiming: Store) -> None:
+    jobs, job = jobs_of(claiming), a_job()
     jobs.add(job)
-    firings_of(store).claim_job(job.ref, job.standing.fired(a_claim(job)), rev=1)
+    claimed(firings_of(claiming), job.ref, job.standing.fired(a_claim(job)), rev=1)
     edited = replace(job, definition=replace(job.definition, name="new", version=2))
     assert jobs.replace(edited, before=job)
     stored = jobs.get(job.ref)
@@ -208,14 +220,14 @@ def test_what_is_overdue_is_counted_up_to_an_instant_and_no_further(store: Store
     assert counts == [0, 1, 2, 3]
 
 
-def test_a_claim_moves_the_job_on_and_only_one_wins(store: Store) -> None:
-    jobs, firings, job = jobs_of(store), firings_of(store), a_job()
+def test_a_claim_moves_the_job_on_and_only_one_wins(claiming: Store) -> None:
+    jobs, firings, job = jobs_of(claiming), firings_of(claiming), a_job()
     jobs.add(job)
     first, second = (job.standing.fired(a_claim(job, nonce=nonce)) for nonce in ("first", "second"))
-    assert firings.claim_job(job.ref, first, rev=1) == first
-    assert firings.claim_job(job.ref, second, rev=1) == first, "the loser is told who has it"
-    assert firings.claim_job(job.ref, first, rev=1) == first, "a reply that was lost is no lost claim"
-    assert due_of(store) == [Due(subject=job.ref, due_at=SOON + timedelta(seconds=10), rev=1)]
+    assert claimed(firings, job.ref, first) == first
+    assert claimed(firings, job.ref, second) == first, "the loser is told who has it"
+    assert claimed(firings, job.ref, first) == first, "a reply that was lost is no lost claim"
+    assert due_of(claiming) == [Due(subject=job.ref, due_at=SOON + timedelta(seconds=10), rev=1)]
 
 
 @pytest.mark.parametrize(
@@ -226,34 +238,74 @@ def test_a_claim_moves_the_job_on_and_only_one_wins(store: Store) -> None:
         pytest.param(lambda standing: replace(standing, due_at=SOON + timedelta(seconds=1)), id="due at another time"),
     ],
 )
-def test_no_claim_of_what_was_cancelled(store: Store, change) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
-    jobs, firings, job = jobs_of(store), firings_of(store), a_job()
+def test_no_claim_of_what_was_cancelled(claiming: Store, change) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    jobs, firings, job = jobs_of(claiming), firings_of(claiming), a_job()
     changed = Job(definition=job.definition, standing=change(job.standing))
     jobs.add(changed)
-    assert firings.claim_job(job.ref, job.standing.fired(a_claim(job)), rev=1) == changed.standing
+    assert claimed(firings, job.ref, job.standing.fired(a_claim(job))) == changed.standing
     assert jobs.get(job.ref) == changed
 
 
-def test_no_claim_of_what_is_gone(store: Store) -> None:
+def test_no_claim_of_what_is_gone(claiming: Store) -> None:
     job = a_job()
-    assert firings_of(store).claim_job(job.ref, job.standing.fired(a_claim(job)), rev=1) is None
-    assert jobs_of(store).get(job.ref) is None, "the claim leaves nothing behind"
+    assert claimed(firings_of(claiming), job.ref, job.standing.fired(a_claim(job)), rev=1) is None
+    assert jobs_of(claiming).get(job.ref) is None, "the claim leaves nothing behind"
 
 
-def test_a_last_claim_takes_the_job_out_of_the_index(store: Store) -> None:
-    jobs, job = jobs_of(store), a_job()
+def test_a_last_claim_takes_the_job_out_of_the_index(claiming: Store) -> None:
+    jobs, job = jobs_of(claiming), a_job()
     job = Job(definition=job.definition, standing=replace(job.standing, schedule=Once(at=SOON)))
     jobs.add(job)
-    after = firings_of(store).claim_job(job.ref, job.standing.fired(a_claim(job)), rev=1)
+    after = claimed(firings_of(claiming), job.ref, job.standing.fired(a_claim(job)), rev=1)
     assert after
-    assert (after.state, after.due_at, due_of(store)) == (JobState.FINISHED, None, [])
+    assert (after.state, after.due_at, due_of(claiming)) == (JobState.FINISHED, None, [])
 
 
-def test_a_dead_claim_is_taken_over_by_one(store: Store) -> None:
-    jobs, firings, job = jobs_of(store), firings_of(store), a_job()
+def test_a_batch_is_claimed_in_one_call_each_with_a_verdict_of_its_own(claiming: Store) -> None:
+    jobs, firings = jobs_of(claiming), firings_of(claiming)
+    free, last, lost, gone = (a_job(name) for name in ("free", "last", "lost", "gone"))
+    last = Job(definition=last.definition, standing=replace(last.standing, schedule=Once(at=SOON)))
+    waiting = an_execution(free)
+    for job in (free, last, lost):
+        jobs.add(job)
+    firings.record([waiting])
+    theirs = claimed(firings, lost.ref, lost.standing.fired(a_claim(lost, nonce="theirs")))
+    afters = [job.standing.fired(a_claim(job)) for job in (free, last, lost, gone)]
+    asked = [
+        JobClaim(ref=job.ref, after=after, rev=1) for job, after in zip((free, last, lost, gone), afters, strict=True)
+    ]
+    calls = claiming.jobs.units.copy()
+    found = firings.claim([*asked, RetryClaim(execution=waiting, claim=a_claim(free), rev=1)])
+    assert found == [afters[0], afters[1], theirs, None, replace(waiting, claim=a_claim(free), retry_at=None)]
+    assert (claiming.jobs.units - calls).keys() <= {"BatchExecuteStatement", "GetItem"}
+
+
+def test_two_claims_to_one_job_in_a_batch_do_not_spoil_it(claiming: Store) -> None:
+    """DynamoDB refuses a batch that names an item twice."""
+    jobs, firings, job, other = jobs_of(claiming), firings_of(claiming), a_job(), a_job("other")
+    jobs.add(job)
+    jobs.add(other)
+    first, second = (job.standing.fired(a_claim(job, message=name)) for name in ("first", "second"))
+    third = other.standing.fired(a_claim(other))
+    asked = [(job.ref, first), (job.ref, second), (other.ref, third)]
+    found = firings.claim([JobClaim(ref=ref, after=after, rev=1) for ref, after in asked])
+    assert found == [first, first, third]
+
+
+def test_a_batch_beyond_dynamodb_s_own_is_claimed_whole(claiming: Store) -> None:
+    jobs, firings, made = jobs_of(claiming), firings_of(claiming), [a_job(f"job-{number}") for number in range(30)]
+    for job in made:
+        jobs.add(job)
+    afters = [job.standing.fired(a_claim(job)) for job in made]
+    asked = [JobClaim(ref=job.ref, after=after, rev=1) for job, after in zip(made, afters, strict=True)]
+    assert firings.claim(asked) == afters
+
+
+def test_a_dead_claim_is_taken_over_by_one(claiming: Store) -> None:
+    jobs, firings, job = jobs_of(claiming), firings_of(claiming), a_job()
     jobs.add(job)
     dead, heir, late = (a_claim(job, nonce=nonce) for nonce in ("dead", "heir", "late"))
-    firings.claim_job(job.ref, job.standing.fired(dead), rev=1)
+    claimed(firings, job.ref, job.standing.fired(dead))
     assert firings.take_over(job.ref, heir, dead=dead)
     assert not firings.take_over(job.ref, late, dead=dead)
     assert firings.take_over(job.ref, heir, dead=dead), "its own lost reply"
@@ -312,34 +364,35 @@ def test_history_is_read_by_account_and_range_and_by_job(store: Store) -> None:
     assert {execution.ref for execution in latest} == {one.ref}
 
 
-def test_a_retry_is_claimed_once_and_leaves_the_index(store: Store) -> None:
-    firings, job = firings_of(store), a_job()
+def test_a_retry_is_claimed_once_and_leaves_the_index(claiming: Store) -> None:
+    firings, job = firings_of(claiming), a_job()
     waiting = an_execution(job)
     firings.record([waiting])
     ref = FiringRef(account_id=ALICE, firing_id=waiting.firing_id)
     first, second = a_claim(job, nonce="first"), a_claim(job, nonce="second")
-    won = firings.claim_retry(ref, first, rev=1)
+    won = retried(firings, waiting, first)
     assert won
-    assert (won.claim, won.retry_at, due_of(store)) == (first, None, [])
-    lost = firings.claim_retry(ref, second, rev=1)
+    assert (won.claim, won.retry_at, due_of(claiming)) == (first, None, [])
+    lost = retried(firings, waiting, second)
     assert lost
     assert lost.claim == first
     assert firings.take_over(ref, second, dead=first)
-    assert firings.claim_retry(FiringRef(account_id=BOB, firing_id=waiting.firing_id), first, rev=1) is None
+    foreign = replace(waiting, ref=JobRef(account_id=BOB, job_id="job-1"))
+    assert retried(firings, foreign, first) is None
 
 
-def test_a_waiting_retry_is_cancelled_unless_it_has_begun(store: Store) -> None:
-    firings, history, job = firings_of(store), DynamoExecutions(store.jobs), a_job()
+def test_a_waiting_retry_is_cancelled_unless_it_has_begun(claiming: Store) -> None:
+    firings, history, job = firings_of(claiming), DynamoExecutions(claiming.jobs), a_job()
     waiting = an_execution(job)
     firings.record([waiting])
     assert history.cancel(waiting)
-    assert due_of(store) == []
+    assert due_of(claiming) == []
     ref = FiringRef(account_id=ALICE, firing_id=waiting.firing_id)
     stored = history.get(ref)
     assert stored
     assert stored.state is ExecutionState.CANCELLED
     firings.record([waiting])
-    firings.claim_retry(ref, a_claim(job), rev=1)
+    retried(firings, waiting, a_claim(job))
     assert not history.cancel(waiting)
 
 

@@ -1,7 +1,6 @@
 """Secrets at rest, under a real KMS interface."""
 
 from datetime import timedelta
-from typing import cast
 
 import boto3
 import pytest
@@ -10,7 +9,8 @@ from moto import mock_aws
 from chalicelib.scheduling.account import Account
 from chalicelib.scheduling.errors import Tampered, Unavailable
 from chalicelib.scheduling.secret import Sealed, Secret
-from chalicelib.storage.vault import Kms, KmsVault
+from chalicelib.storage.vault import KmsVault
+from tests.doors import BotoDoor
 from tests.fakes import FakeClock, FakeKms
 from tests.world import START
 
@@ -67,13 +67,14 @@ def test_a_data_key_of_another_account_is_refused_by_kms_itself() -> None:
     with mock_aws():
         kms = boto3.client("kms", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="y")
         key_id = kms.create_key()["KeyMetadata"]["KeyId"]
-        vault = KmsVault(cast("Kms", kms), key_id, FakeClock(START), keep=timedelta(0))
+        door = BotoDoor("kms")
+        vault = KmsVault(door, key_id, FakeClock(START), keep=timedelta(0))
         alice = an_account(vault)
         sealed = vault.seal(alice, "p", Secret("secret"))
         assert vault.open(alice, "p", sealed) == Secret("secret")
         thief = Account(account_id="bob", name="bob", email="b@b.cd", created_at=START, data_key=alice.data_key)
         with pytest.raises(Tampered):
             vault.open(thief, "p", sealed)
-        gone = KmsVault(cast("Kms", kms), "no-such-key", FakeClock(START))
+        gone = KmsVault(door, "no-such-key", FakeClock(START))
         with pytest.raises(Unavailable):
             gone.new_data_key("alice")

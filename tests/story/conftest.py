@@ -15,7 +15,7 @@ import urllib3
 
 from chalicelib.scheduling.execution import Execution
 from chalicelib.storage.executions import DynamoExecutions
-from chalicelib.storage.tables import Table, connect
+from chalicelib.storage.tables import Table
 from infra.deploy import Deployment
 from infra.local.stack import deploy_locally
 from infra.package import package
@@ -113,9 +113,9 @@ class Stack:
 
     def executions(self, account_id: str) -> list[Execution]:
         """The account's history, as the store reads it."""
-        connection = connect("us-east-1", endpoint=self.engine.endpoint, credentials=(DEFAULT, "test"))
-        history = DynamoExecutions(Table(connection, self.outputs["JobsTableName"]))
-        return list(history.between(account_id, datetime.fromtimestamp(0, UTC), datetime.now(UTC)))
+        with self.engine.wire() as wire:
+            history = DynamoExecutions(Table(wire, self.outputs["JobsTableName"]))
+            return list(history.between(account_id, datetime.fromtimestamp(0, UTC), datetime.now(UTC)))
 
 
 @pytest.fixture(scope="session")
