@@ -23,7 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.advice import advice
 from infra.deploy import Deployment, Place, bucket_of, deploy, destroy
-from infra.local.stack import deploy_locally, localized
+from infra.local.stack import deploy_beside, localized
 from infra.package import ARCHITECTURES, INTEL, STAGE, PackagingError, package
 from infra.plan import plan, unknown
 from infra.smoke import SmokeError, smoke
@@ -146,7 +146,7 @@ def _deploy(given: argparse.Namespace) -> int:
     deployment = localized(deployment) if deployment.endpoint else deployment
     found = find(deployment.client("cloudformation"), deployment.stack)
     print(*plan(deployment, account=account, found=found), sep="\n", flush=True)
-    outputs = deploy_locally(deployment) if deployment.endpoint else deploy(deployment)
+    outputs = deploy_beside(deployment) if deployment.endpoint else deploy(deployment)
     url = address(deployment, outputs)
     print(f"deployed: the API is at {url}", *_notes(deployment), sep="\n", flush=True)
     late = smoke(url, say=deployment.say)

@@ -28,8 +28,14 @@ def localized(deployment: Deployment) -> Deployment:
 
 def deploy_locally(deployment: Deployment) -> dict[str, str]:
     """Deploys and opens the front. The stack's outputs."""
-    outputs = deploy(localized(deployment))
+    outputs = deploy_beside(deployment)
     _map_front(deployment.client("apigateway"), outputs["RestAPIId"], deployment.stage)
+    return outputs
+
+
+def deploy_beside(deployment: Deployment) -> dict[str, str]:
+    """Deploys, and leaves the front to the stage that has it. The stack's outputs."""
+    outputs = deploy(localized(deployment))
     _expire(deployment.client("dynamodb"), outputs["JobsTableName"])
     return outputs
 
