@@ -28,7 +28,7 @@ from benchmarks.measure import Figures, Observed, figures
 from benchmarks.run import Pace, Sink, TooLate, a_sink, observe
 from benchmarks.services import ROOT, ServiceError
 from benchmarks.system import Roster, System, Unavailable
-from benchmarks.systems.belltower import OWN
+from benchmarks.systems.ours import OWN
 from benchmarks.systems.peers import PEERS
 
 COUNTS: Final = (1_000, 10_000)

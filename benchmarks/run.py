@@ -20,7 +20,7 @@ from typing import Any, Final
 from benchmarks.measure import Observed, Spent, spent
 from benchmarks.processes import TICKS_A_SECOND, Usage, usage
 from benchmarks.services import Service, ServiceError, running
-from benchmarks.system import Jobs, Running, System
+from benchmarks.system import Earlier, Jobs, Running, System
 
 SINK: Final = Service(command=(sys.executable, "-m", "benchmarks.sink"))
 
@@ -81,7 +81,7 @@ def observe(system: System, count: int, *, creates: float, sink: Sink, folder: P
         before = _reading(under_test)
         progress = _await_arrivals(sink, jobs, pace)
         _sleep_until((progress["last"] or 0.0) + pace.settle)
-        after = _reading(under_test)
+        after, earlier = _reading(under_test), under_test.earlier()
     progress = sink.ask("progress")
     return Observed(
         due=jobs.due,
@@ -89,9 +89,11 @@ def observe(system: System, count: int, *, creates: float, sink: Sink, folder: P
         firsts=sink.ask("arrivals"),
         doubled=progress["doubled"],
         malformed=progress["malformed"],
-        own=_spent(before.own, after.own),
+        own=_added(_spent(before.own, after.own), earlier),
         standins=_spent(before.standins, after.standins) if after.standins.peak else None,
-        requests=None if before.requests is None or after.requests is None else after.requests - before.requests,
+        requests=None
+        if before.requests is None or after.requests is None
+        else after.requests - before.requests + earlier.requests,
     )
 
 
@@ -109,6 +111,10 @@ def _reading(under_test: Running) -> _Reading:
 
 def _spent(before: Usage, after: Usage) -> Spent:
     return spent(before, after, ticks_a_second=TICKS_A_SECOND)
+
+
+def _added(later: Spent, earlier: Earlier) -> Spent:
+    return Spent(cpu=later.cpu + earlier.cpu, peak=later.peak)
 
 
 def _await_arrivals(sink: Sink, jobs: Jobs, pace: Pace) -> dict[str, Any]:

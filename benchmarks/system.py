@@ -49,6 +49,14 @@ class Processes:
     standins: frozenset[int] = frozenset()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """What is added to the difference of the two readings: CPU time in seconds, and requests."""
+
+    cpu: float = 0.0
+    requests: int = 0
+
+
 class Running(Protocol):
     """A system that has been started and waits for jobs."""
 
@@ -60,6 +68,9 @@ class Running(Protocol):
 
     def requests(self) -> int | None:
         """How many requests its store and queue have had so far, where it is known."""
+
+    def earlier(self) -> Earlier:
+        """What the firings took before the first reading, where a part of them is done ahead."""
 
 
 class System(Protocol):

@@ -22,12 +22,14 @@ from benchmarks.standin import schema
 from benchmarks.standin.dynamo import Dynamo, Millis
 from benchmarks.standin.errors import AwsError
 from benchmarks.standin.kms import Kms
+from benchmarks.standin.pollers import BATCH, Pollers
 from benchmarks.standin.sqs import ACCOUNT, Sqs
 
 Door = Callable[[str, Any], Mapping[str, Any]]
 
 TARGET, LENGTH, END = b"\r\nx-amz-target:", b"\r\ncontent-length:", b"\r\n\r\n"
 LARGEST_HEAD = 64 * 1024
+CONTROL = "Standin"  # its own target: how many requests were answered
 BLOBS = frozenset(("B", "CiphertextBlob"))
 VISIBILITY, MOST_RECEIVES = 360, 5
 
@@ -36,10 +38,12 @@ class Services:
     """What answers: each service by the first part of a request's target."""
 
     def __init__(self, stage: str, now: Millis, *, visibility: int, most_receives: int) -> None:
-        self.names = schema.names(stage)
+        self.names, self.now = schema.names(stage), now
         self.dynamo = Dynamo(schema.tables(stage), now)
         self.sqs = Sqs(schema.queues(stage, visibility=visibility, most_receives=most_receives), now)
         self.kms = Kms(f"arn:aws:kms:us-east-1:{ACCOUNT}:key/{stage}")
+        self.answered = 0
+        self.pollers: tuple[Pollers, ...] = ()
         self._doors: Mapping[str, Door] = {
             "DynamoDB_20120810": self.dynamo.dispatch,
             "AmazonSQS": self.sqs.dispatch,
@@ -49,11 +53,18 @@ class Services:
     def answer(self, target: str, body: bytes) -> tuple[int, bytes]:
         """Status and body for a request."""
         service, _, operation = target.partition(".")
+        if service == CONTROL:
+            return 200, _written({"answered": self.answered})
+        self.answered += 1
         try:
             door: Door = self._doors.get(service, _nobody)
             return 200, _written(door(operation, _read(body)))
         except AwsError as error:
             return 400, _written({"__type": error.code, "message": error.message, **error.details})
+        finally:
+            if service == "AmazonSQS":
+                for poller in self.pollers:
+                    poller.look()
 
 
 class Connection(asyncio.Protocol):
@@ -113,14 +124,20 @@ def ready(services: Services, endpoint: str) -> dict[str, str]:
     }
 
 
-async def serve(services: Services, port: int, say: Callable[[str], None]) -> None:
-    """Serves until the process is told to end."""
+async def serve(services: Services, port: int, say: Callable[[str], None], *, batch: int = 10) -> None:
+    """Serves until the process is told to end. Workers are given batches of `batch` messages."""
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     server = await loop.create_server(lambda: Connection(services), "127.0.0.1", port)
     host, bound = server.sockets[0].getsockname()[:2]
-    say(json.dumps(ready(services, f"http://{host}:{bound}") | {"pid": str(os.getpid())}))
+    sources, named = {}, services.names
+    for field, queue in (("firings_source", named.firings), ("retries_source", named.retries)):
+        pollers = Pollers(services.sqs, queue, services.now, batch=batch)
+        services.pollers += (pollers,)
+        source = await loop.create_server(pollers.protocol(), "127.0.0.1", 0)
+        sources[field] = str(source.sockets[0].getsockname()[1])
+    say(json.dumps(ready(services, f"http://{host}:{bound}") | sources | {"pid": str(os.getpid())}))
     await ended.wait()
     server.close()
 
@@ -132,6 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.add_argument("--stage", default="bench", help="what tables and queues are named after")
     options.add_argument("--visibility", type=int, default=VISIBILITY, help="seconds")
     options.add_argument("--max-receives", type=int, default=MOST_RECEIVES)
+    options.add_argument("--batch", type=int, default=BATCH, help="messages that a worker is given at once")
     chosen = options.parse_args(arguments)
     services = Services(
         chosen.stage,
@@ -139,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         visibility=chosen.visibility,
         most_receives=chosen.max_receives,
     )
-    asyncio.run(serve(services, chosen.port, lambda line: print(line, flush=True)))
+    asyncio.run(serve(services, chosen.port, lambda line: print(line, flush=True), batch=chosen.batch))
 
 
 def _field(head: bytes, lower: bytes, name: bytes) -> bytes:

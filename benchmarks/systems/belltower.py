@@ -1,9 +1,6 @@
-"""Our own system, in two forms.
+"""Our own system as a user has it with `make run`: the packaged app on the embedded AWS engine.
 
-`OnEngine` is what a user has with `make run`: the packaged app on the embedded AWS engine. The engine bounds it, so it
-shows what a developer's machine does, not what we cost.
-
-`OnStandIn` is our code on a stand-in for DynamoDB and SQS that answers fast: it shows what our tick and workers take.
+The engine bounds it, so it shows what a developer's machine does, not what we cost: see systems/standin.py for that.
 """
 
 import base64
@@ -25,7 +22,7 @@ import urllib3
 
 from benchmarks.processes import descendants, environment
 from benchmarks.services import ROOT, Service, ServiceError, free_port, running
-from benchmarks.system import About, Jobs, Processes, Running, Unavailable
+from benchmarks.system import About, Earlier, Jobs, Processes, Running
 from benchmarks.work import HEADERS, path, payload
 
 CREATORS: Final = 8
@@ -33,7 +30,6 @@ CREATORS: Final = 8
 OPENED: Final = 200
 CREATED: Final = 201
 
-ON_STAND_IN: Final = About(name="belltower", title="Belltower on the stand-in", creates=500)
 ON_ENGINE: Final = About(
     name="belltower-engine",
     title="Belltower on the embedded engine",
@@ -126,40 +122,12 @@ class RunningOnEngine:
         """The engine does not count."""
         return None
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OnStandIn:
-    """Our tick and workers on the stand-in (benchmarks/standin).
-
-    What the harness needs of it, in this order:
-
-    - `running` starts the stand-in's server, then our processes: workers that receive batches as Lambda's event source
-      does and hand each to the real `deliver` of app.py; the tick; and yields when all wait for work.
-    - `create` puts the jobs in through our own code (the API, or `operations.jobs`), for `jobs.due`, each a POST of
-      `payload(n)` to `jobs.url + path(n)`, and returns the seconds it took. It must be over before the due second.
-    - `processes` names our workers and tick as `own`, the server as `standins`. A creator that idles may be among
-      `own`: only what is spent from just before the due second counts.
-    - `requests` is the number the server has answered so far to anything but its own control: the harness takes the
-      difference between its two readings.
-    """
-
-    about: About = ON_STAND_IN
-
-    def prepare(self) -> Mapping[str, str]:
-        """Nothing to install."""
-        raise Unavailable("its workers are not written yet")
-
-    @contextlib.contextmanager
-    def running(self, folder: Path) -> Iterator[Running]:
-        """Is not reached while `prepare` refuses."""
-        raise Unavailable(f"nothing to start in {folder}")
-        yield
+    def earlier(self) -> Earlier:
+        """Nothing is told apart."""
+        return Earlier()
 
 
 def version_of_ours() -> str:
     """The version of the project."""
     ours: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     return ours
-
-
-OWN: Final = (OnStandIn(), OnEngine())

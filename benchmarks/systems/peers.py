@@ -22,7 +22,7 @@ from typing import Any, Final
 from benchmarks import install
 from benchmarks.processes import descendants
 from benchmarks.services import Service, ServiceError, free_port, running, tail
-from benchmarks.system import About, Jobs, Processes, Running
+from benchmarks.system import About, Earlier, Jobs, Processes, Running
 
 PATIENCE: Final = 180.0
 """Seconds a creator may be silent."""
@@ -126,6 +126,10 @@ class RunningPeer:
     def requests(self) -> int | None:
         """The commands its Redis has worked off."""
         return _redis_commands(self.port) if REDIS in self.peer.services else None
+
+    def earlier(self) -> Earlier:
+        """Nothing is told apart."""
+        return Earlier()
 
 
 def _filled(command: Sequence[str], names: Mapping[str, str]) -> tuple[str, ...]:

@@ -18,8 +18,8 @@ from benchmarks.measure import Observed, Spent, figures, median, percentile
 from benchmarks.processes import descendants, usage
 from benchmarks.run import Pace
 from benchmarks.services import Service, running
-from benchmarks.system import About, Jobs, Processes, Running, System, Unavailable
-from benchmarks.systems.belltower import OWN
+from benchmarks.system import About, Earlier, Jobs, Processes, Running, System, Unavailable
+from benchmarks.systems.ours import OWN
 from benchmarks.systems.peers import PEERS, Peer
 from tests.benchmarks.harness_builders import a_figure
 
@@ -243,6 +243,9 @@ class MadeUpRunning:
 
     def requests(self) -> int:
         return 0
+
+    def earlier(self) -> Earlier:
+        return Earlier()
 
 
 def test_a_whole_benchmark_of_made_up_systems(tmp_path: Path) -> None:
