@@ -14,7 +14,7 @@ export PORT ENGINE_PORT STAGE ARCH REGION ENDPOINT PARAMETERS CONFIRM
 BIN := .venv/bin
 READY := .venv/.installed
 
-.PHONY: help run test check bench deploy destroy package size picture pins clean interpreter
+.PHONY: help run test check bench cost growth fairness deploy destroy rewrap package size picture pins clean interpreter
 
 help: ## lists these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ destroy: $(READY) ## removes a stage from AWS, with all its data, once its name 
 	@exec $(BIN)/python -m infra.command destroy --stage "$$STAGE" --region "$$REGION" --endpoint "$$ENDPOINT" \
 	  --confirm "$$CONFIRM"
 
+rewrap: $(READY) ## wraps every account's data key anew, after the KMS key was rotated: STAGE=dev REGION=eu-central-1
+	@exec $(BIN)/python -m infra.rewrap --stage "$$STAGE" --region "$$REGION" --endpoint "$$ENDPOINT"
+
 package: $(READY) ## packages what is deployed, into .build
 	@$(BIN)/python -m infra.package --stage "$$STAGE" --architecture "$$ARCH"
 
@@ -48,6 +51,15 @@ size: $(READY) ## how large the package is, and how long its functions import; f
 
 bench: $(READY) ## measures Belltower beside others, into benchmarks/RESULTS.md: SYSTEMS=floor,bullmq N=1000 for a part
 	@exec $(BIN)/python -m benchmarks.harness $(if $(SYSTEMS),--systems $(SYSTEMS)) $(if $(N),--counts $(N))
+
+fairness: $(READY) ## plays one tenant's hanging receivers beside another tenant, into benchmarks/RESULTS.md
+	@exec $(BIN)/python -m benchmarks.fairness
+
+cost: $(READY) ## counts what a firing costs, in units and dollars, into benchmarks/RESULTS.md
+	@exec $(BIN)/python -m benchmarks.cost
+
+growth: $(READY) ## measures how costs grow, into benchmarks/RESULTS.md: MILLION=1 adds a million jobs
+	@exec $(BIN)/python -m benchmarks.growth
 
 picture: $(READY) ## draws infra/dashboard.svg anew
 	@$(BIN)/python -m infra.picture

@@ -22,7 +22,7 @@ app = Chalice(app_name="belltower")
 app.api.binary_types = []  # what answers are: text. That every request is bytes is said in infra/resources.yaml
 
 if settings.serves_api():  # the other functions start without what only requests need
-    for dialect in dialects.every():
+    for dialect in dialects.served():
         mount(app, dialect, wiring.api_services)
 
 MARGIN = timedelta(seconds=10)  # what a tick leaves of its time for remembering what it sent

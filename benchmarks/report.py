@@ -20,14 +20,14 @@ TITLE: Final = "# Results\n\nEvery section is written by the command it names, o
 OURS: Final = "belltower"
 
 _COLUMNS: Final[Sequence[tuple[str, Callable[[Figures], str]]]] = (
-    ("late p50 s", lambda run: _number(run.late_p50)),
-    ("p99 s", lambda run: _number(run.late_p99)),
-    ("max s", lambda run: _number(run.late_max)),
-    ("firings/s", lambda run: _number(run.rate)),
-    ("CPU s per 1,000", lambda run: "< 1 tick" if run.cpu == 0 else _number(run.cpu)),
-    ("stand-in CPU", lambda run: _number(run.standin_cpu)),
-    ("requests per 1,000", lambda run: _number(run.requests)),
-    ("creates/s", lambda run: _number(run.creates)),
+    ("late p50 s", lambda run: number(run.late_p50)),
+    ("p99 s", lambda run: number(run.late_p99)),
+    ("max s", lambda run: number(run.late_max)),
+    ("firings/s", lambda run: number(run.rate)),
+    ("CPU s per 1,000", lambda run: "< 1 tick" if run.cpu == 0 else number(run.cpu)),
+    ("stand-in CPU", lambda run: number(run.standin_cpu)),
+    ("requests per 1,000", lambda run: number(run.requests)),
+    ("creates/s", lambda run: number(run.creates)),
     ("peak MB", lambda run: f"{run.peak:.0f}"),
     ("lost", lambda run: str(run.lost)),
     ("doubled", lambda run: str(run.doubled)),
@@ -119,7 +119,7 @@ def _figures_table(results: Results, count: int) -> str:
         for about in results.systems
         if (key := (about.name, count)) in results.runs
     ]
-    return _table(["system", "runs", *(title for title, _ in _COLUMNS)], rows)
+    return table(["system", "runs", *(title for title, _ in _COLUMNS)], rows)
 
 
 def _ratio_tables(results: Results, count: int) -> Sequence[str]:
@@ -131,7 +131,7 @@ def _ratio_tables(results: Results, count: int) -> Sequence[str]:
         if _is_ours(about) and peers:
             intro = f"{about.title}, times better than each peer in these same runs (below 1: worse):"
             rows = [[peer.title, *_ratios(own, run)] for peer, run in peers.items()]
-            tables.append(f"{intro}\n\n{_table(['than', 'late p50', 'late p99', 'firings/s', 'CPU'], rows)}")
+            tables.append(f"{intro}\n\n{table(['than', 'late p50', 'late p99', 'firings/s', 'CPU'], rows)}")
     return tables
 
 
@@ -162,7 +162,8 @@ def _remarks(results: Results) -> str:
     return "\n".join(lines)
 
 
-def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """In Markdown: the first column is words, the others are figures."""
     rule = ["---", *["---:"] * (len(titles) - 1)]
     return "\n".join(f"| {' | '.join(row)} |" for row in (titles, rule, *rows))
 
@@ -170,12 +171,12 @@ def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def in_a_line(run: Figures) -> str:
     """A run, for who watches."""
     return (
-        f"late p50 {_number(run.late_p50)} p99 {_number(run.late_p99)} s, {_number(run.rate)} firings/s, "
-        f"{_number(run.cpu)} CPU s per 1,000, {_number(run.creates)} creates/s, {run.lost} lost, {run.doubled} doubled"
+        f"late p50 {number(run.late_p50)} p99 {number(run.late_p99)} s, {number(run.rate)} firings/s, "
+        f"{number(run.cpu)} CPU s per 1,000, {number(run.creates)} creates/s, {run.lost} lost, {run.doubled} doubled"
     )
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
     """Two or three digits that mean something: 0.034, 1.2, 5.6, 178, 23,500."""
     if value is None:
         return "-"
@@ -184,4 +185,4 @@ def _number(value: float | None) -> str:
 
 
 def _ratio(better: float | None, worse: float | None) -> str:
-    return _number(better / worse) if better is not None and worse else "-"
+    return number(better / worse) if better is not None and worse else "-"

@@ -4,10 +4,10 @@ An adapter never raises for losing a race: that is a return value. It raises `Un
 does not answer, and then nothing was changed, or the same call again is safe.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from chalicelib.scheduling.account import Account, ApiKey
 from chalicelib.scheduling.address import PUBLIC_ONLY, AddressPolicy
@@ -15,8 +15,13 @@ from chalicelib.scheduling.audit import AuditEntry
 from chalicelib.scheduling.errors import Unavailable
 from chalicelib.scheduling.execution import Execution, Outcome
 from chalicelib.scheduling.job import Claim, Job, JobRef, Standing
+from chalicelib.scheduling.lane import Holds, Lane, Share
 from chalicelib.scheduling.secret import Sealed, Secret
 from chalicelib.scheduling.target import AwsKeys, JobClass, Topic, Webhook
+from chalicelib.scheduling.throttle import Failures
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +33,22 @@ class FiringRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A range of an account's executions: due in [start, end], and before the firing `before` where it is given."""
+
+    start: datetime
+    end: datetime
+    before: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
     """One entry of the next-fire index, and all that a message says: what is due, when, and under which revision."""
 
     subject: JobRef | FiringRef
     due_at: datetime
     rev: int
+    lane: Lane = Lane.FIRST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,22 +62,28 @@ class Received:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Depth:
-    """How many messages a queue holds that could be received now, as SQS estimates it."""
+    """How many messages could be received now, by lane, as SQS estimates it."""
 
-    visible: int
+    lanes: Mapping[Lane, int]
+
+    @property
+    def visible(self) -> int:
+        """On all lanes."""
+        return sum(self.lanes.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watermarks:
     """How far the ticks have read: all that stood in a shard before its mark was sent when the mark was set.
 
-    `swept` is the minute up to which the overdue sweep has looked; `backlog` and `sent` are what the last tick saw.
+    `swept` is the minute up to which the overdue sweep has looked; `backlog` and `sent` are what the last tick saw, by
+    lane: nothing where it did not look.
     """
 
     marks: Mapping[int, datetime]
     swept: datetime | None = None
-    backlog: int | None = None
-    sent: int = 0
+    backlog: Mapping[Lane, int] = field(default_factory=dict)
+    sent: Mapping[Lane, int] = field(default_factory=dict)
     version: int = 0
 
 
@@ -72,6 +93,16 @@ class Clock(Protocol):
     def now(self) -> datetime: ...
 
     def sleep_until(self, moment: datetime) -> None: ...
+
+
+class Crew(Protocol):
+    """Hands for what is done at once: receivers are slow, and so is a database that is asked one thing at a time."""
+
+    def map(self, do: Callable[[T], U], things: Sequence[T], *, hands: int) -> list[U]:
+        """The results in order, as many begun at once as there are hands.
+
+        `do` must not ask for hands itself: they are shared, and might wait for each other.
+        """
 
 
 class AccountReader(Protocol):
@@ -111,7 +142,25 @@ class KeyStore(KeyReader, Protocol):
     def of(self, account_id: str) -> Sequence[ApiKey]:
         """In order of creation."""
 
+    def replace(self, key: ApiKey, *, before: ApiKey) -> bool:
+        """Puts `key` where `before` stands; False: it was rotated since, or it is gone."""
+
     def remove(self, key: ApiKey) -> bool: ...
+
+
+class Logins(Protocol):
+    """What logins leave behind. A respect is one in which failures are counted: see `scheduling.throttle`."""
+
+    def failures(self, respects: Collection[str], now: datetime) -> Mapping[str, Failures]:
+        """Those that are not forgotten yet."""
+
+    def failed(self, respects: Collection[str], now: datetime) -> None:
+        """Counts one more in each."""
+
+    def forgive(self, respect: str) -> None: ...
+
+    def rehash(self, account_id: str, *, before: str, after: str) -> bool:
+        """Puts a hash where `before` stands; False: the password was changed since."""
 
 
 class Passwords(Protocol):
@@ -121,6 +170,9 @@ class Passwords(Protocol):
 
     def matches(self, password: Secret, hashed: str | None) -> bool:
         """As slow for None, which matches nothing, as for a hash."""
+
+    def outdated(self, hashed: str) -> bool:
+        """Whether it was made with other parameters than `hashed` uses now."""
 
 
 class JobStore(Protocol):
@@ -184,8 +236,14 @@ class FiringStore(Protocol):
     def take_over(self, subject: JobRef | FiringRef, claim: Claim, *, dead: Claim) -> bool:
         """Makes `claim` the holder where `dead` still is."""
 
+    def mark(self, firing: Execution, claim: Claim) -> Execution:
+        """Puts a record that only bears a claim where there is none; what stands there."""
+
     def record(self, executions: Sequence[Execution]) -> Sequence[Execution]:
         """Writes them and returns those that could not be written."""
+
+    def move(self, ref: JobRef, lane: Lane) -> None:
+        """Keeps the lane that a job travels by from its next firing on; nothing where the job is gone."""
 
 
 class ExecutionStore(Protocol):
@@ -196,11 +254,14 @@ class ExecutionStore(Protocol):
     def between(self, account_id: str, start: datetime, end: datetime) -> Sequence[Execution]:
         """Due in [start, end], by due time."""
 
-    def of_job(self, ref: JobRef, *, limit: int) -> Sequence[Execution]:
+    def latest(self, account_id: str, span: Span, *, limit: int) -> Sequence[Execution]:
+        """The latest first; what is read is not much more than what is returned."""
+
+    def of_job(self, ref: JobRef, *, limit: int, span: Span | None = None) -> Sequence[Execution]:
         """The latest first; a moment behind what was recorded."""
 
     def cancel(self, execution: Execution) -> bool:
-        """Takes a waiting execution out of the index; False: an attempt has begun since."""
+        """Ends an execution as it was read, waiting or claimed; False: it is another by now."""
 
 
 class NextFires(Protocol):
@@ -229,7 +290,7 @@ class AuditLog(Protocol):
 
 
 class Queue(Protocol):
-    """The express lane. Retries travel apart, so that failing receivers do not hold up healthy ones."""
+    """The way to the workers, on two lanes: see `scheduling.lane`."""
 
     def send(self, dues: Sequence[Due], *, now: datetime) -> Sequence[Due]:
         """Sends one message for each, to arrive in the second of its due time; returns those that were not taken."""
@@ -252,7 +313,8 @@ class Vault(Protocol):
 class WebhookSender(Protocol):
     """Makes one HTTP call within one deadline. Never raises for what the network or the receiver does."""
 
-    def send(self, webhook: Webhook, *, message_id: str, timestamp: datetime, secret: Secret | None) -> Outcome: ...
+    def send(self, webhook: Webhook, *, message_id: str, timestamp: datetime, secrets: Sequence[Secret]) -> Outcome:
+        """Signed with each of the secrets, the newest first; without one it is not signed."""
 
 
 class TopicPublisher(Protocol):
@@ -288,6 +350,8 @@ class Rules:
     retention: timedelta = timedelta(days=30)
     lease: timedelta = timedelta(seconds=60)
     jobs_per_account: int | None = None
+    history_by_job: bool = True
+    runlater_strict: bool = False
     addresses: AddressPolicy = PUBLIC_ONLY
 
 
@@ -296,8 +360,10 @@ class Services:
     """Every port, filled: what an operation is given."""
 
     clock: Clock
+    crew: Crew
     accounts: AccountStore
     keys: KeyStore
+    logins: Logins
     passwords: Passwords
     jobs: JobStore
     firings: FiringStore
@@ -311,6 +377,8 @@ class Services:
     classes: JobRunner
     events: Events
     rules: Rules = Rules()
+    share: Share = field(default_factory=lambda: Share(None))
+    holds: Holds = field(default_factory=Holds)
 
     def bound(self, **facts: str | float | None) -> "Services":
         """The same services for one invocation, with these facts on every line it logs."""

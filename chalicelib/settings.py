@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from chalicelib.signing import AwsCredentials
@@ -28,10 +28,12 @@ class Settings:
     retention: timedelta
     by_job_history: bool
     fair_queues: bool
+    share: int | None
     jobs_per_account: int | None
     own_hosts: frozenset[str]
+    runlater_strict: bool
     shell_jobs: bool
-    slack_url: str
+    slack_url: str = field(repr=False)
     local: bool
     aws_endpoint: str | None
     credentials: AwsCredentials
@@ -52,8 +54,10 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         retention=timedelta(days=_number(environment, "BELLTOWER_RETENTION_DAYS", 30)),
         by_job_history=_switch(environment, "BELLTOWER_BY_JOB_HISTORY", default="1"),
         fair_queues=_switch(environment, "BELLTOWER_FAIR_QUEUES", default="1"),
+        share=_number(environment, "BELLTOWER_SHARE", 12) or None,
         jobs_per_account=_number(environment, "BELLTOWER_JOBS_PER_ACCOUNT", 0) or None,
         own_hosts=_hosts(environment, "BELLTOWER_OWN_HOSTS", "BELLTOWER_API_HOST"),
+        runlater_strict=_switch(environment, "BELLTOWER_RUNLATER_STRICT", default="0"),
         shell_jobs=_switch(environment, "BELLTOWER_SHELL_JOBS", default="0"),
         slack_url=environment.get("BELLTOWER_SLACK_URL", ""),
         local=_switch(environment, "BELLTOWER_LOCAL", default="0"),
@@ -87,9 +91,9 @@ def _number(environment: Mapping[str, str], name: str, default: int) -> int:
 
 
 def _hosts(environment: Mapping[str, str], *names: str) -> frozenset[str]:
-    """As hosts are compared: in lower case."""
+    """As hosts are compared: in lower case, without the dot that may end a name."""
     hosts = ",".join(environment.get(name, "") for name in names).lower().split(",")
-    return frozenset(filter(None, map(str.strip, hosts)))
+    return frozenset(filter(None, (host.strip().rstrip(".") for host in hosts)))
 
 
 def _switch(environment: Mapping[str, str], name: str, *, default: str) -> bool:

@@ -44,6 +44,20 @@ def unb64(text: str) -> bytes | None:
     return raw if b64(raw) == text else None
 
 
+def b64url(data: bytes) -> str:
+    """Base64 in the alphabet for URLs, without padding."""
+    return base64.urlsafe_b64encode(data).decode("ascii").rstrip("=")
+
+
+def unb64url(text: str) -> bytes | None:
+    """The bytes of what `b64url` wrote, or None."""
+    try:
+        raw = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (UnicodeEncodeError, binascii.Error):
+        return None
+    return raw if b64url(raw) == text else None
+
+
 def unhex(text: str) -> bytes | None:
     """The bytes of a hex string, or None."""
     try:

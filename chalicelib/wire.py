@@ -107,7 +107,7 @@ class Wire:
         body = json.dumps(request, default=_base64).encode()
         for number in range(TRIES):
             if number:
-                self._sleep(random.random() * PAUSE * 2**number)  # noqa: S311 - jitter, not a secret
+                self._sleep(pause_before(number))
             try:
                 status, answer = self._exchange(operation, body)
             except BROKEN as error:
@@ -193,6 +193,11 @@ class Wire:
     @cached_property
     def _tls(self) -> ssl.SSLContext:
         return ssl.create_default_context()
+
+
+def pause_before(number: int) -> float:
+    """Seconds to wait before the `number`-th repetition of a call."""
+    return random.random() * PAUSE * float(2**number)  # noqa: S311 - jitter, not a secret
 
 
 def _base64(value: object) -> str:

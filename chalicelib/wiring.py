@@ -1,5 +1,6 @@
 """The composition root: ports meet adapters, each built on first use."""
 
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 
@@ -7,16 +8,19 @@ from chalicelib import settings
 from chalicelib.delivery.clock import SystemClock
 from chalicelib.delivery.jobclass import ClassRunner
 from chalicelib.delivery.queue import SqsQueue
+from chalicelib.delivery.threads import Threads
 from chalicelib.delivery.topic import TopicPublisher
 from chalicelib.delivery.webhook import HttpSender
 from chalicelib.job_classes import Surroundings
 from chalicelib.observability import JsonEvents, MeteredLog
-from chalicelib.ports import AccountStore, KeyStore, Rules, Services
+from chalicelib.ports import AccountStore, KeyStore, Logins, Rules, Services
 from chalicelib.scheduling.address import AddressPolicy, Reach
+from chalicelib.scheduling.lane import Share
 from chalicelib.storage.accounts import DynamoAccounts, DynamoKeys, RecentAccounts, RecentKeys
 from chalicelib.storage.audit import DynamoAudit
 from chalicelib.storage.executions import DynamoExecutions, DynamoFirings
 from chalicelib.storage.jobs import DynamoJobs, DynamoNextFires
+from chalicelib.storage.logins import DynamoLogins
 from chalicelib.storage.passwords import Argon2Passwords
 from chalicelib.storage.tables import Table
 from chalicelib.storage.vault import KmsVault
@@ -26,6 +30,7 @@ from chalicelib.wire import Surroundings as Aws
 SHELL_JOB = "chalicelib.job_classes.shell_job.ShellJob"
 CLASS_MARGIN = timedelta(seconds=10)  # of the worker's time-out: for claiming and recording around a job class's run
 SHORTEST_RUN = timedelta(seconds=5)
+BUSY = 5  # processes of the API that one account may keep busy: each counts for itself, and has its part of the share
 
 
 @cache
@@ -39,7 +44,8 @@ def api_services() -> Services:
     """For the API: accounts and keys as they are now."""
     now = environment()
     table = Table(_wire(DYNAMODB, now), now.accounts_table)
-    return build(now, accounts=DynamoAccounts(table), keys=DynamoKeys(table))
+    ours = build(now, accounts=DynamoAccounts(table), keys=DynamoKeys(table), logins=DynamoLogins(table))
+    return replace(ours, share=Share(max(now.share // BUSY, 1) if now.share else None))
 
 
 @cache
@@ -47,10 +53,11 @@ def worker_services() -> Services:
     """For the tick and the workers: accounts and keys as they were at most seconds ago."""
     now, clock = environment(), SystemClock()
     table = Table(_wire(DYNAMODB, now), now.accounts_table)
-    return build(now, accounts=RecentAccounts(table, clock), keys=RecentKeys(table, clock))
+    accounts, keys = RecentAccounts(table, clock), RecentKeys(table, clock)
+    return build(now, accounts=accounts, keys=keys, logins=DynamoLogins(table))
 
 
-def build(now: settings.Settings, *, accounts: AccountStore, keys: KeyStore) -> Services:
+def build(now: settings.Settings, *, accounts: AccountStore, keys: KeyStore, logins: Logins) -> Services:
     """Every port, filled."""
     clock = SystemClock()
     jobs = Table(_wire(DYNAMODB, now), now.jobs_table)
@@ -60,8 +67,10 @@ def build(now: settings.Settings, *, accounts: AccountStore, keys: KeyStore) -> 
     surroundings = Surroundings(webhooks=webhooks, slack_url=now.slack_url, limit=limit)
     return Services(
         clock=clock,
+        crew=Threads(),
         accounts=accounts,
         keys=keys,
+        logins=logins,
         passwords=Argon2Passwords(),
         jobs=DynamoJobs(jobs, shards=now.shards, retention=now.retention),
         firings=DynamoFirings(jobs, clock, shards=now.shards, retention=now.retention, by_job=now.by_job_history),
@@ -78,8 +87,11 @@ def build(now: settings.Settings, *, accounts: AccountStore, keys: KeyStore) -> 
             retention=now.retention,
             lease=now.worker_timeout,
             jobs_per_account=now.jobs_per_account,
+            history_by_job=now.by_job_history,
+            runlater_strict=now.runlater_strict,
             addresses=addresses,
         ),
+        share=Share(now.share),
     )
 
 

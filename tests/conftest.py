@@ -5,6 +5,7 @@ own: test_story.py, and test_five_doors.py, whose jobs wait for their tick while
 """
 
 from collections.abc import Iterator
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -16,6 +17,11 @@ __all__ = ["engine"]
 TOLD = "told"
 """The property under which a test records a line to be shown at the end of the run."""
 FIVE_DOORS = ("tests/story/test_five_doors.py", "tests/story/test_readme.py")
+
+
+def pytest_report_header() -> str:
+    """Firing times across clock changes are those of this release of the time zones."""
+    return f"tzdata: {version('tzdata')}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,6 +3,7 @@
 import itertools
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from chalicelib.ports import Depth, Due, Received
 from chalicelib.scheduling.errors import Unavailable
 from chalicelib.scheduling.execution import Outcome, OutcomeKind
 from chalicelib.scheduling.job import JobRef
+from chalicelib.scheduling.lane import Lane
 from chalicelib.scheduling.secret import Secret
 from chalicelib.scheduling.target import AwsKeys, JobClass, Topic, Webhook
 
@@ -67,7 +69,8 @@ class FakeQueue:
         return []
 
     def depth(self) -> Depth:
-        return Depth(visible=sum(message.visible_at <= self._clock.now() for message in self.messages))
+        visible = [decode(message.body) for message in self.messages if message.visible_at <= self._clock.now()]
+        return Depth(lanes=Counter(due.lane if due else Lane.FIRST for due in visible))
 
     def put(self, body: str, visible_at: datetime) -> Message:
         message = Message(next(self._ids), body, visible_at)
@@ -105,7 +108,12 @@ class Call:
     webhook: Webhook
     message_id: str
     timestamp: datetime
-    secret: Secret | None
+    secrets: Sequence[Secret]
+
+    @property
+    def secret(self) -> Secret | None:
+        """The newest."""
+        return self.secrets[0] if self.secrets else None
 
 
 @dataclass
@@ -115,8 +123,8 @@ class FakeReceiver:
     answers: Callable[[Webhook], Outcome] = lambda _webhook: OK
     calls: list[Call] = field(default_factory=list)
 
-    def send(self, webhook: Webhook, *, message_id: str, timestamp: datetime, secret: Secret | None) -> Outcome:
-        self.calls.append(Call(webhook, message_id, timestamp, secret))
+    def send(self, webhook: Webhook, *, message_id: str, timestamp: datetime, secrets: Sequence[Secret]) -> Outcome:
+        self.calls.append(Call(webhook, message_id, timestamp, secrets))
         return self.answers(webhook)
 
     @property
@@ -134,6 +142,27 @@ class FakeTopics:
     def publish(self, topic: Topic, keys: AwsKeys) -> Outcome:
         self.published.append((topic, keys))
         return self.outcome
+
+
+@dataclass
+class FakePasswords:
+    """Passwords that are quick, and keeps what was hashed; a hash of another make is outdated."""
+
+    make: str = "plain"
+    worked: list[str] = field(default_factory=list)
+
+    def hashed(self, password: Secret) -> str:
+        return f"{self.make}:{self._work(password)}"
+
+    def matches(self, password: Secret, hashed: str | None) -> bool:
+        return self._work(password) == (hashed or "").partition(":")[2] and hashed is not None
+
+    def outdated(self, hashed: str) -> bool:
+        return not hashed.startswith(f"{self.make}:")
+
+    def _work(self, password: Secret) -> str:
+        self.worked.append(password.reveal())
+        return password.reveal()
 
 
 @dataclass

@@ -14,12 +14,13 @@ FOREIGN_TO_WORKERS = (
     "chalicelib.api.xml",
     "chalicelib.api.documents",
     "chalicelib.api.fields",
+    "chalicelib.api.openapi",
     "chalicelib.api.dialects.rlatr",
     "chalicelib.api.dialects.job_scheduler",
     "boto3",
     "croniter",  # needed for some jobs only
 )
-FOREIGN_TO_ALL = ("argon2", "boto3", "croniter", "moto", "unittest")
+FOREIGN_TO_ALL = ("chalicelib.api.descriptions.rlatr", "argon2", "boto3", "croniter", "moto", "unittest")
 
 
 def imported(environment: dict[str, str]) -> set[str]:

@@ -85,7 +85,7 @@ def test_every_metric_is_fed_by_some_event_and_every_fed_one_is_declared() -> No
         pytest.param("\0", id="nothing at all"),
     ],
 )
-def test_whatever_is_in_a_fact_its_event_is_one_line_of_plain_json(event: str, text: str) -> None:
+def test_t41_whatever_is_in_a_fact_its_event_is_one_line_of_plain_json(event: str, text: str) -> None:
     events, stream = logged()
     events.bound(account=text).emit(event, reason=text, claimed=1)
     assert stream.getvalue().isascii()
@@ -178,7 +178,7 @@ class Slow(io.StringIO):
         return len(text)
 
 
-def test_events_of_many_threads_are_whole_lines_and_all_are_counted() -> None:
+def test_t41_events_of_many_threads_are_whole_lines_and_all_are_counted() -> None:
     stream = Slow()
     events = JsonEvents(MeteredLog("test", stream))
 

@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks.standin import schema
 from benchmarks.standin.door import InProcess
 from benchmarks.standin.dynamo import Dynamo
+from chalicelib.delivery.threads import Threads
 from chalicelib.operations.accounts import NewAccount, open_account_with_key
 from chalicelib.operations.deliver import deliver, park
 from chalicelib.operations.jobs import create_job
@@ -29,6 +30,7 @@ from chalicelib.storage.accounts import DynamoAccounts, DynamoKeys
 from chalicelib.storage.audit import DynamoAudit
 from chalicelib.storage.executions import DynamoExecutions, DynamoFirings
 from chalicelib.storage.jobs import DynamoJobs, DynamoNextFires
+from chalicelib.storage.logins import DynamoLogins
 from chalicelib.storage.passwords import Argon2Passwords
 from chalicelib.storage.tables import Table
 from chalicelib.storage.vault import KmsVault
@@ -50,11 +52,13 @@ class World:
         self.queue = FakeQueue(self.clock, visibility=VISIBILITY)
         self.receiver, self.topics, self.events, self.kms = FakeReceiver(), FakeTopics(), FakeEvents(), FakeKms()
         self.classes = FakeClasses()
-        self.table = jobs
+        self.accounts, self.table = accounts, jobs
         self.services = Services(
             clock=self.clock,
+            crew=Threads(),
             accounts=DynamoAccounts(accounts),
             keys=DynamoKeys(accounts),
+            logins=DynamoLogins(accounts),
             passwords=Argon2Passwords(),
             jobs=DynamoJobs(jobs, shards=shards, retention=rules.retention),
             firings=DynamoFirings(jobs, self.clock, shards=shards, retention=rules.retention),

@@ -32,7 +32,7 @@ KNOWN: Mapping[str, frozenset[str]] = {
     "UpdateItem": WRITE | {"TableName", "Key", "UpdateExpression"},
     "DeleteItem": WRITE | {"TableName", "Key"},
     "Query": PAGED | {"TableName", "KeyConditionExpression"},
-    "Scan": READ | {"TableName", "IndexName", "Select"},
+    "Scan": READ | {"TableName", "IndexName", "Select", "Limit", "ExclusiveStartKey"},
     "BatchGetItem": frozenset(("RequestItems",)),
     "BatchWriteItem": frozenset(("RequestItems",)),
     "TransactWriteItems": frozenset(("TransactItems", "ClientRequestToken")),

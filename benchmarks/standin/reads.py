@@ -89,14 +89,21 @@ def query(table: StoredTable, request: Request) -> tuple[Answer, Bill]:
 
 
 def scan(table: StoredTable, request: Request) -> tuple[Answer, Bill]:
-    """Scan: hash key after hash key, in the order in which they were first written."""
-    if "ExclusiveStartKey" in request or "Limit" in request:
-        raise invalid("a scan in pages is not played here")
+    """Scan: in the order of the hash keys themselves, where DynamoDB has that of their hashes."""
     source = _source(table, request)
-    places = chain.from_iterable(source.order.of(hash_value) for hash_value in source.order.hashes())
-    rows = [source.rows[place[1:]] for place in places]
-    page = Page(rows, None, sum(row.size for row in rows))
+    page = _page(source, _behind(source, table, request.get("ExclusiveStartKey")), request.get("Limit"))
     return _answer(source, table, page, request, program(request).projection)
+
+
+def _behind(source: Source, table: StoredTable, key: Item | None) -> Iterator[Place]:
+    """Every place, hash key after hash key, from behind one that may be gone."""
+    order, start = source.order, _start(source, table, key)
+    hashes = sorted(order.hashes())
+    if key is None or start is None:
+        return chain.from_iterable(map(order.of, hashes))
+    there = key_value(key, source.hash, source.kinds[source.hash])
+    own = order.of(there)
+    return chain(own[bisect_right(own, start) :], *map(order.of, hashes[bisect_right(hashes, there) :]))
 
 
 def _source(table: StoredTable, request: Request) -> Source:

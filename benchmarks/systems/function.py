@@ -55,7 +55,7 @@ class Nowhere:
 
     def depth(self) -> Depth:
         """Empty."""
-        return Depth(visible=0)
+        return Depth(lanes={})
 
 
 def deliver(port: int) -> None:

@@ -124,6 +124,7 @@ def surroundings(told: Mapping[str, str]) -> dict[str, str]:
         "BELLTOWER_LOCAL": "1",
         "BELLTOWER_AWS_ENDPOINT": told["endpoint"],
         "BELLTOWER_SERVES_API": "0",
+        "BELLTOWER_SHARE": "0",  # one account is all there is
     }
 
 

@@ -5,11 +5,12 @@ Chalice's middleware never sees exceptions, so it cannot do this. Chalice would 
 types itself, in its own shape: so every path takes every method and every type, and the table here decides.
 """
 
+import json
 import logging
+import math
 import time
-import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -21,16 +22,20 @@ from chalicelib.ports import Services
 from chalicelib.scheduling.errors import (
     BelltowerError,
     Conflict,
+    Forbidden,
     Invalid,
     MethodNotAllowed,
     NotFound,
     QuotaExceeded,
+    Throttled,
     TooLarge,
     Unauthenticated,
     Unavailable,
+    told,
 )
 
 LOG = logging.getLogger(__name__)
+MAX_ANSWER = 6 * 1024 * 1024 - 64 * 1024  # what a Lambda may answer with, less some headers
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 View = Callable[[Services, Request], Response]
@@ -58,6 +63,8 @@ STATUSES: Mapping[type[BelltowerError], int] = {
     Invalid: 400,
     Unauthenticated: 401,
     QuotaExceeded: 403,
+    Forbidden: 403,
+    Throttled: 429,
     NotFound: 404,
     MethodNotAllowed: 405,
     Conflict: 409,
@@ -76,8 +83,8 @@ def headers_of(error: BelltowerError) -> Mapping[str, str]:
     match error:
         case MethodNotAllowed(allowed=allowed):
             return {"Allow": ", ".join(allowed)}
-        case Unavailable(retry_after=retry_after):
-            return {"Retry-After": str(int(retry_after.total_seconds()))}
+        case Unavailable(retry_after=retry_after) | Throttled(retry_after=retry_after):
+            return {"Retry-After": str(math.ceil(retry_after.total_seconds()))}
     return {}
 
 
@@ -109,7 +116,7 @@ def answer(
     """The view's answer, or the dialect's words for what went wrong; one event of ours says which it was."""
     began, context = time.perf_counter(), event.get("requestContext", {})
     try:
-        given = services().bound(request=context.get("requestId"))
+        given = _at_home(services(), context).bound(request=context.get("requestId"))
     except Exception:  # without services there is nobody to tell but the log of the process
         LOG.exception("no services")
         return dialect.render_error(OurFault())
@@ -126,6 +133,15 @@ def answer(
     return response
 
 
+def _at_home(services: Services, context: Mapping[str, Any]) -> Services:
+    """For these requests also the host that they came to is one that no webhook may call."""
+    host = context.get("domainName")
+    if not host:
+        return services
+    rules = replace(services.rules, addresses=services.rules.addresses.also_own(str(host)))
+    return replace(services, rules=rules)
+
+
 def _attempt(
     dialect: Dialect, views: Mapping[str, View], services: Services, event: Mapping[str, Any]
 ) -> tuple[Response, str]:
@@ -137,21 +153,24 @@ def _attempt(
     try:
         request = request_of(event)
         view = views.get(request.method) or partial(_refuse, tuple(views))
-        return view(services, request), ""
+        return _sendable(view(services, request)), ""
     except BelltowerError as error:
         if isinstance(error, tuple(STATUSES)):
             return dialect.render_error(error), type(error).__name__
         return dialect.render_error(OurFault()), f"{type(error).__name__}: {error}"
     except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer in its own words
-        return dialect.render_error(OurFault()), f"bug: {_where(error)}"
+        return dialect.render_error(OurFault()), f"bug: {told(error)}"
+
+
+def _sendable(response: Response) -> Response:
+    """The answer, if a Lambda may give it: its body counts as JSON text, in which a character has up to twelve bytes.
+
+    Raises TooLarge: a list is whole or refused, never cut without a word.
+    """
+    if len(response.body) * 12 > MAX_ANSWER and len(json.dumps(response.body)) > MAX_ANSWER:
+        raise TooLarge("", "The answer would have more than 6 MB: ask for a shorter time range, or for single jobs")
+    return response
 
 
 def _refuse(allowed: tuple[str, ...], _services: Services, _request: Request) -> Response:
     raise MethodNotAllowed(allowed)
-
-
-def _where(error: Exception) -> str:
-    """The kind of a bug and its way through our own files; its text may hold what the caller sent."""
-    frames = ((frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__))
-    way = [f"{file.rpartition('/')[2]}:{line}" for file, line in frames if "chalicelib" in file]
-    return f"{type(error).__name__} at {' > '.join(way)}"

@@ -22,12 +22,13 @@ class Request:
     """`path` and `params` as sent, undecoded; header names in lower case, each with all its values.
 
     `staged` is the path behind the host of an invoke URL: with the stage in front. Behind a domain of one's own it is
-    the path itself.
+    the path itself. `source` is the address of who asks, as API Gateway saw it: no header can claim another.
     """
 
     method: str
     path: str
     staged: str = ""
+    source: str = ""
     params: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, list[str]] = field(default_factory=dict)
     headers: Mapping[str, list[str]] = field(default_factory=dict)
@@ -74,6 +75,7 @@ def request_of(event: Mapping[str, Any]) -> Request:
         method=context["httpMethod"],
         path=event.get("path") or context["path"],
         staged=context.get("path") or "",
+        source=(context.get("identity") or {}).get("sourceIp") or "",
         params=event.get("pathParameters") or {},
         query=event.get("multiValueQueryStringParameters") or {},
         headers=headers,

@@ -16,8 +16,8 @@ from urllib.parse import unquote
 from chalicelib.api.dialect import headers_of, status_of
 from chalicelib.api.fields import moment, texts
 from chalicelib.api.http import Request, Response
-from chalicelib.operations.accounts import labelled
 from chalicelib.operations.jobs import last_execution
+from chalicelib.operations.keys import labelled
 from chalicelib.ports import Services
 from chalicelib.scheduling.account import Account
 from chalicelib.scheduling.address import check_headers
@@ -64,11 +64,11 @@ def told(text: str) -> Response:
 
 
 def refused(error: BelltowerError, text: str) -> Response:
-    """`{"error": "<text>"}` and 400, but for failures of ours; a method that is not there is a page that is not."""
+    """`{"error": "<text>"}` and 400, but for 429 and failures of ours; a method that is not there is a missing page."""
     if isinstance(error, MethodNotAllowed):
         return Response(status=404, body="Page not found", content_type="text/plain", headers=headers_of(error))
     status = status_of(error, {})
-    if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+    if status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.TOO_MANY_REQUESTS:
         status = 400
     return Response(status=status, body=json.dumps({"error": text}), headers=headers_of(error))
 

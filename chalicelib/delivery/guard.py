@@ -18,7 +18,7 @@ from chalicelib.delivery.deadline import Deadline
 from chalicelib.scheduling.address import AddressPolicy, IPAddress, Place, is_allowed
 
 LOOKUP_LIMIT = 5.0  # seconds
-LOOKUPS_AT_ONCE = 32
+LOOKUPS_AT_ONCE = 64  # more than a batch has, so that names which hang hold up none beside them
 
 
 class Resolver(Protocol):
@@ -33,32 +33,21 @@ class Blocked(Exception):
     """A place no webhook may go to; its text is for the job's owner."""
 
 
-class Guard:
-    """Decides where to connect. Safe to share between threads."""
+class Lookups:
+    """Name resolution that ends. Safe to share between threads."""
 
-    def __init__(
-        self, policy: AddressPolicy, *, resolver: Resolver | None = None, lookup_limit: float = LOOKUP_LIMIT
-    ) -> None:
-        self._policy = policy
+    def __init__(self, resolver: Resolver | None = None, *, limit: float = LOOKUP_LIMIT) -> None:
         self._resolver = resolver or system_resolver
-        self._lookup_limit = lookup_limit
+        self._limit = limit
         self._threads = ThreadPoolExecutor(LOOKUPS_AT_ONCE, thread_name_prefix="lookup")
 
-    def choose(self, place: Place, deadline: Deadline) -> IPAddress:
-        """The address to connect to; raises Blocked, or OSError where the name has no answer, or none in time."""
-        addresses = [place.address] if place.address else self._look_up(place, deadline)
-        if not all(is_allowed(address, self._policy) for address in addresses):
-            raise Blocked("the host has a private or special address")
-        return preferred(addresses)
-
-    def close(self) -> None:
-        """Lets go of the threads, without waiting for those that hang."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
-    def _look_up(self, place: Place, deadline: Deadline) -> list[IPAddress]:
+    def addresses(self, place: Place, deadline: Deadline) -> Sequence[IPAddress]:
+        """All addresses of a place; raises OSError where its name has no answer, or none in time."""
+        if place.address:
+            return [place.address]
         future = self._threads.submit(self._resolver, place.host, place.port)
         try:
-            found = future.result(timeout=min(deadline.left(), self._lookup_limit))
+            found = future.result(timeout=min(deadline.left(), self._limit))
         except UnicodeError as error:  # getaddrinfo encodes the name before it asks
             raise socket.gaierror(socket.EAI_NONAME, "the host name is malformed") from error
         finally:
@@ -66,6 +55,31 @@ class Guard:
         if not found:
             raise socket.gaierror(socket.EAI_NONAME, "the host name has no address")
         return [ip_address(text) for text in found]
+
+    def close(self) -> None:
+        """Lets go of the threads, without waiting for those that hang."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+class Guard:
+    """Decides where to connect. Safe to share between threads."""
+
+    def __init__(
+        self, policy: AddressPolicy, *, resolver: Resolver | None = None, lookup_limit: float = LOOKUP_LIMIT
+    ) -> None:
+        self._policy = policy
+        self._lookups = Lookups(resolver, limit=lookup_limit)
+
+    def choose(self, place: Place, deadline: Deadline) -> IPAddress:
+        """The address to connect to; raises Blocked, or OSError where the name has no answer, or none in time."""
+        addresses = self._lookups.addresses(place, deadline)
+        if not all(is_allowed(address, self._policy) for address in addresses):
+            raise Blocked("the host has a private or special address")
+        return preferred(addresses)
+
+    def close(self) -> None:
+        """Lets go of the look-ups that hang."""
+        self._lookups.close()
 
 
 def preferred(addresses: Iterable[IPAddress]) -> IPAddress:

@@ -7,12 +7,11 @@ rlatr's signature keeps covering the URL as it was given.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from urllib.parse import quote, urljoin
 
-from urllib3 import HTTPHeaderDict
 from urllib3.exceptions import LocationValueError
 from urllib3.util import parse_url
 
@@ -39,15 +38,14 @@ class Hop:
     headers: Headers
     sign: Signer
 
-    def wire_headers(self) -> HTTPHeaderDict:
+    def wire_headers(self) -> Headers:
         """All headers that are ours to write; the owner's take the place of a default of the same name."""
-        wire = HTTPHeaderDict({"User-Agent": "belltower", "Accept-Encoding": "identity"})
+        defaults = {"user-agent": ("User-Agent", "belltower"), "accept-encoding": ("Accept-Encoding", "identity")}
         if self.body and self.content_type:
-            wire["Content-Type"] = self.content_type
+            defaults["content-type"] = ("Content-Type", self.content_type)
         for name, _ in self.headers:
-            wire.discard(name)
-        wire.extend([("Host", self.place.authority), *self.headers, *self.sign(self.body)])
-        return wire
+            defaults.pop(name.lower(), None)
+        return (("Host", self.place.authority), *defaults.values(), *self.headers, *self.sign(self.body))
 
     def redirected(self, status: int, location: str, policy: AddressPolicy) -> "Hop":
         """The request that an absolute `location` asks for; raises Invalid where no webhook may go."""
@@ -66,7 +64,7 @@ class Hop:
 
 
 def first_hop(
-    webhook: Webhook, policy: AddressPolicy, *, message_id: str, timestamp: datetime, secret: Secret | None
+    webhook: Webhook, policy: AddressPolicy, *, message_id: str, timestamp: datetime, secrets: Sequence[Secret]
 ) -> Hop:
     """The request a webhook asks for; raises Invalid where no webhook may go (any more)."""
     return Hop(
@@ -75,24 +73,28 @@ def first_hop(
         body=webhook.body,
         content_type=webhook.content_type,
         headers=webhook.headers,
-        sign=signer(webhook, message_id=message_id, timestamp=int(timestamp.timestamp()), secret=secret),
+        sign=signer(webhook, message_id=message_id, timestamp=int(timestamp.timestamp()), secrets=secrets),
     )
 
 
-def signer(webhook: Webhook, *, message_id: str, timestamp: int, secret: Secret | None) -> Signer:
-    """The headers that say which firing this is and, with a secret, prove it. Source: Standard Webhooks; seeds/001."""
+def signer(webhook: Webhook, *, message_id: str, timestamp: int, secrets: Sequence[Secret]) -> Signer:
+    """The headers that say which firing this is and, with secrets, prove it. Source: Standard Webhooks; seeds/001.
+
+    `webhook-signature` has one value for each secret, a space between them: a receiver that knows any of them is
+    satisfied. rlatr's has room for one, the newest.
+    """
     named = (("webhook-id", message_id), ("webhook-timestamp", str(timestamp)))
-    if secret is None:
+    if not secrets:
         return lambda _body: named
-    text = secret.reveal()
-    key = signing.webhook_key(text)
+    texts = [secret.reveal() for secret in secrets]
+    keys = [signing.webhook_key(text) for text in texts]
     own: Headers = ()
     if webhook.signing is Signing.RLATR:
-        own = (("X-RLatr-Signature", signing.url_secret_sha1(webhook.url, text)),)
+        own = (("X-RLatr-Signature", signing.url_secret_sha1(webhook.url, texts[0])),)
 
     def sign(body: bytes) -> Headers:
-        proof = signing.standard_webhook(key, message_id=message_id, timestamp=timestamp, body=body)
-        return (*named, ("webhook-signature", proof), *own)
+        proofs = (signing.standard_webhook(key, message_id=message_id, timestamp=timestamp, body=body) for key in keys)
+        return (*named, ("webhook-signature", " ".join(proofs)), *own)
 
     return sign
 

@@ -1,8 +1,11 @@
-"""The express lane on SQS: two queues, one for jobs and one for retries, and the messages they carry.
+"""The way to the workers on SQS: a queue for each lane, and the messages they carry.
 
-A message is JSON of about 120 bytes and says only what is due, never what will be sent:
-`{"v": 1, "a": <account>, "j": <job> | "f": <firing>, "d": <due, Unix ms>, "r": <rev>}`. A worker that finds a version
-it does not know leaves the message to a newer one.
+The queues are called after what travelled by them first, "firings" and "retries"; `scheduling.lane` says what does now.
+
+A message is JSON of about 140 bytes and says only what is due, never what will be sent:
+`{"v": 1, "a": <account>, "j": <job> | "f": <firing>, "d": <due, Unix ms>, "r": <rev>, "l": <lane>}`. A worker that
+finds a version it does not know leaves the message to a newer one. The lane is in it so that what goes back for the
+rest of its wait, and what follows it, takes the same one; older messages have none.
 """
 
 import json
@@ -13,6 +16,7 @@ from typing import Any, Protocol
 from chalicelib.ports import Depth, Due, FiringRef, Received
 from chalicelib.scheduling.errors import Unavailable
 from chalicelib.scheduling.job import JobRef, from_millis, to_millis
+from chalicelib.scheduling.lane import Lane
 from chalicelib.wire import Refusal
 
 VERSION = 1
@@ -32,25 +36,25 @@ class SqsQueue:
     """The Queue on SQS. `fair`: name each message's account as its group, so that no tenant waits for another's."""
 
     def __init__(self, sqs: Sqs, *, jobs_url: str, retries_url: str, fair: bool) -> None:
-        self._sqs, self._jobs_url, self._retries_url, self._fair = sqs, jobs_url, retries_url, fair
+        self._sqs, self._fair = sqs, fair
+        self._urls = {Lane.FIRST: jobs_url, Lane.SECOND: retries_url}
 
     def send(self, dues: Sequence[Due], *, now: datetime) -> Sequence[Due]:
         """In batches of ten; a batch that got no answer counts as not taken: a double is harmless, a loss is not."""
         left: list[Due] = []
-        for url, some in (
-            (self._jobs_url, [due for due in dues if isinstance(due.subject, JobRef)]),
-            (self._retries_url, [due for due in dues if isinstance(due.subject, FiringRef)]),
-        ):
+        for lane, url in self._urls.items():
+            some = [due for due in dues if due.lane is lane]
             for start in range(0, len(some), BATCH):
                 left += self._send_batch(url, some[start : start + BATCH], now)
         return left
 
     def depth(self) -> Depth:
-        """Of the jobs' queue: it decides whether messages are late."""
-        answer = self._ask(
-            "GetQueueAttributes", QueueUrl=self._jobs_url, AttributeNames=["ApproximateNumberOfMessages"]
-        )
-        return Depth(visible=int(answer["Attributes"]["ApproximateNumberOfMessages"]))
+        """Of each lane: it decides whether its messages are late."""
+        return Depth(lanes={lane: self._visible(url) for lane, url in self._urls.items()})
+
+    def _visible(self, url: str) -> int:
+        answer = self._ask("GetQueueAttributes", QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+        return int(answer["Attributes"]["ApproximateNumberOfMessages"])
 
     def _send_batch(self, url: str, dues: Sequence[Due], now: datetime) -> Sequence[Due]:
         entries = [self._entry(position, due, now) for position, due in enumerate(dues)]
@@ -76,20 +80,22 @@ class SqsQueue:
 
 def encode(due: Due) -> str:
     """The body of a message."""
-    subject = due.subject
+    subject, due_at = due.subject, to_millis(due.due_at)
     name = {"j": subject.job_id} if isinstance(subject, JobRef) else {"f": subject.firing_id}
-    return json.dumps({"v": VERSION, "a": subject.account_id, **name, "d": to_millis(due.due_at), "r": due.rev})
+    return json.dumps({"v": VERSION, "a": subject.account_id, **name, "d": due_at, "r": due.rev, "l": due.lane.value})
 
 
 def decode(body: str) -> Due | None:
     """What a message's body says; None where it says nothing that is known here."""
     try:
         match json.loads(body):
-            case {"v": 1, "a": str(account), "j": str(job), "d": int(due), "r": int(rev)}:
-                return Due(subject=JobRef(account_id=account, job_id=job), due_at=from_millis(due), rev=rev)
-            case {"v": 1, "a": str(account), "f": str(firing), "d": int(due), "r": int(rev)}:
+            case {"v": 1, "a": str(account), "j": str(job), "d": int(due), "r": int(rev), **more}:
+                lane = Lane(str(more.get("l", Lane.FIRST)))
+                return Due(subject=JobRef(account_id=account, job_id=job), due_at=from_millis(due), rev=rev, lane=lane)
+            case {"v": 1, "a": str(account), "f": str(firing), "d": int(due), "r": int(rev), **more}:
                 int(firing, 16)
-                return Due(subject=FiringRef(account_id=account, firing_id=firing), due_at=from_millis(due), rev=rev)
+                ref, lane = FiringRef(account_id=account, firing_id=firing), Lane(str(more.get("l", Lane.SECOND)))
+                return Due(subject=ref, due_at=from_millis(due), rev=rev, lane=lane)
     except (ValueError, OverflowError, OSError, RecursionError):
         return None
     return None

@@ -1,135 +1,115 @@
 """The publisher of SNS messages: with the keys of the job's owner, and with nothing else that this process could have.
 
-boto3 takes what it is not given from its surroundings: with no keys it signs as the Lambda's own role, and environment
-and files may name endpoints, profiles, proxies and retry modes. So keys are checked before a client exists, the
-endpoint is spelled out, and the session's variables have no names in the environment (`isolated_session`).
+An SDK takes what it is not given from its surroundings: without keys it signs as the Lambda's own role, and environment
+and files may name endpoints, profiles, proxies and authorities. Here is nothing of that. A publish is one signed POST
+to the region's own host, over the connections that webhooks use, and one deadline holds for both of its tries.
 
-A client takes some 20 ms to make, so a few are kept, under a digest of their keys.
+It is tried twice where SNS had no time for it, or did not answer: a message may come twice then, as any firing may.
 """
 
-import hashlib
-import os
-import secrets
-import threading
+import re
 import time
-from collections import OrderedDict
 from datetime import timedelta
-from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from urllib.parse import urlencode
 
+from chalicelib import signing
+from chalicelib.delivery.deadline import Deadline
+from chalicelib.delivery.exchange import FAILURES, Answer, Exchanges, Headers, ending
+from chalicelib.delivery.guard import Lookups, Resolver, preferred
+from chalicelib.scheduling.address import AddressPolicy, IPAddress, Place, Reach, read_url
 from chalicelib.scheduling.execution import Outcome, OutcomeKind
 from chalicelib.scheduling.target import AwsKeys, Topic
+from chalicelib.wire import own_endpoint
 
-if TYPE_CHECKING:  # importing botocore takes 0.2 s: done at the first publish
-    from botocore.session import Session
-    from mypy_boto3_sns import SNSClient
+LIMIT = timedelta(seconds=10)  # for both tries
+PATIENCE = 0.5  # the share of it that the first try may take
+TRIES = 2
+OK, THEIR_FAULT = 200, 500
+FORM = "application/x-www-form-urlencoded; charset=utf-8"
+BUSY = frozenset({"Throttling", "ThrottlingException", "ThrottledException", "Throttled", "RequestThrottled"})
 
-CONNECT_TIMEOUT = 2  # seconds
-READ_TIMEOUT = 5  # seconds
-ATTEMPTS = 2
-CLIENTS_AT_MOST = 32
+# The answers' XML has been the same since 2010, and two of its words are all that is asked for.
+MESSAGE_ID = re.compile(rb"<MessageId>([0-9A-Za-z-]{1,100})</MessageId>")
+ERROR_CODE = re.compile(rb"<Code>([0-9A-Za-z._-]{1,100})</Code>")
+
+Ending = tuple[OutcomeKind, str, int | None]
+"""Kind, detail and status of an Outcome."""
 
 
 class TopicPublisher:
-    """Publishes to SNS topics. Safe to share between threads. `endpoint`: a local SNS instead of the region's own."""
+    """Publishes to SNS topics. Safe to share between threads. `endpoint`: a local SNS instead of the regions' own.
 
-    def __init__(self, *, endpoint: str = "", read_timeout: float = READ_TIMEOUT) -> None:
-        self._endpoint = endpoint
-        self._read_timeout = read_timeout
-        self._lock = threading.Lock()
-        self._salt = secrets.token_bytes(16)
-        self._clients: OrderedDict[bytes, SNSClient] = OrderedDict()
+    `resolver` and `ca_pem` (one trusted authority instead of the system's) are for tests and closed networks.
+    """
+
+    def __init__(
+        self, *, endpoint: str = "", limit: timedelta = LIMIT, resolver: Resolver | None = None, ca_pem: str = ""
+    ) -> None:
+        self._endpoint, self._limit = endpoint, limit
+        self._lookups = Lookups(resolver)
+        self._exchanges = Exchanges(self._choose, ca_pem=ca_pem)
 
     def publish(self, topic: Topic, keys: AwsKeys) -> Outcome:
         """Publishes once and says how it ended; a delivered one has the message id as its detail."""
         if not keys.access_key_id.strip() or not keys.secret_access_key.reveal().strip():
             return Outcome(kind=OutcomeKind.UNREADABLE, took=timedelta(0), detail="the job has no AWS keys")
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - see above
-        from botocore.parsers import ResponseParserError  # noqa: PLC0415 - see above
-
-        started = time.monotonic()
-        status = None
-        try:
-            answer = self._client(topic.region, keys).publish(TopicArn=topic.arn, Message=topic.message)
-            kind, detail, status = OutcomeKind.DELIVERED, answer["MessageId"], 200
-        except ClientError as refusal:
-            kind, detail = OutcomeKind.REFUSED, refusal.response.get("Error", {}).get("Code", "")
-            status = refusal.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        except (BotoCoreError, ResponseParserError) as error:
-            kind, detail = ending(error)
-        return Outcome(kind=kind, detail=detail, status=status, took=timedelta(seconds=time.monotonic() - started))
+        whole = Deadline(self._limit)
+        kind, detail, status = self._tried(topic, keys, Deadline(self._limit * PATIENCE))
+        if again(kind, detail, status):
+            kind, detail, status = self._tried(topic, keys, whole)
+        return Outcome(kind=kind, detail=detail, status=status, took=whole.took())
 
     def close(self) -> None:
-        """Closes the clients that are kept."""
-        with self._lock:
-            while self._clients:
-                self._clients.popitem()[1].close()
+        """Closes the connections that are kept and lets go of the resolver's threads."""
+        self._exchanges.close()
+        self._lookups.close()
 
-    @cached_property
-    def _session(self) -> "Session":
-        return isolated_session()
+    def _tried(self, topic: Topic, keys: AwsKeys, deadline: Deadline) -> Ending:
+        place = sns_place(self._endpoint or own_endpoint("sns", topic.region))
+        fields = {"Action": "Publish", "Version": "2010-03-31", "TopicArn": topic.arn, "Message": topic.message}
+        body = urlencode(fields).encode()
+        try:
+            headers = signed_headers(place, topic.region, keys, body)
+            return read(self._exchanges.make(place, "POST", headers, body, deadline))
+        except FAILURES as error:
+            return *ending(error), None
 
-    def _client(self, region: str, keys: AwsKeys) -> "SNSClient":
-        secret = keys.secret_access_key.reveal()
-        name = hashlib.blake2b(f"{region}\0{keys.access_key_id}\0{secret}".encode(), key=self._salt).digest()
-        with self._lock:  # making clients from one session is not safe between threads
-            if name not in self._clients:
-                endpoint = self._endpoint or sns_endpoint(region)
-                client = sns_client(self._session, region, keys, endpoint=endpoint, read_timeout=self._read_timeout)
-                self._clients[name] = client
-            self._clients.move_to_end(name)
-            if len(self._clients) > CLIENTS_AT_MOST:
-                self._clients.popitem(last=False)
-            return self._clients[name]
+    def _choose(self, place: Place, deadline: Deadline) -> IPAddress:
+        """Whatever the name says: it is AWS's own, and inside a VPC its address may be a private one."""
+        return preferred(self._lookups.addresses(place, deadline))
 
 
-def sns_client(
-    session: "Session", region: str, keys: AwsKeys, *, endpoint: str, read_timeout: float = READ_TIMEOUT
-) -> "SNSClient":
-    """A client that signs with `keys`, calls `endpoint`, and neither asks a proxy nor tries more than twice."""
-    from botocore.config import Config  # noqa: PLC0415 - see above
+def sns_place(endpoint: str) -> Place:
+    """Where SNS answers: a region's own host, or an engine on this machine."""
+    return read_url(endpoint, policy=AddressPolicy(reach=Reach.LOCAL))
 
-    client = session.create_client(
-        "sns",
-        region_name=region,
-        endpoint_url=endpoint,
-        aws_access_key_id=keys.access_key_id,
-        aws_secret_access_key=keys.secret_access_key.reveal(),
-        verify=True,
-        config=Config(
-            connect_timeout=CONNECT_TIMEOUT,
-            read_timeout=read_timeout,
-            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-            proxies={},
-        ),
+
+def signed_headers(place: Place, region: str, keys: AwsKeys, body: bytes) -> Headers:
+    """All headers of a publish, signed with the owner's keys."""
+    headers = {"Host": place.authority, "Content-Type": FORM}
+    credentials = signing.AwsCredentials(
+        access_key_id=keys.access_key_id, secret_access_key=keys.secret_access_key.reveal()
     )
-    return cast("SNSClient", client)
+    scope = signing.AwsScope(region=region, service="sns")
+    proof = signing.aws_headers(credentials, scope, headers=headers, body=body, now=time.time())
+    return tuple({**headers, **proof, "User-Agent": "belltower", "Accept-Encoding": "identity"}.items())
 
 
-def sns_endpoint(region: str) -> str:
-    """The region's own endpoint."""
-    return f"https://sns.{region}.amazonaws.com" + (".cn" if region.startswith("cn-") else "")
+def read(answer: Answer) -> Ending:
+    """What SNS answered; of a refusal the code, for its text may name what is its owner's alone."""
+    if answer.broken:
+        return *ending(answer.broken), None
+    if answer.status == OK:
+        published = MESSAGE_ID.search(answer.body)
+        if published is None:
+            return OutcomeKind.PROTOCOL, "the answer is not SNS's", None
+        return OutcomeKind.DELIVERED, published[1].decode(), OK
+    code = ERROR_CODE.search(answer.body)
+    return OutcomeKind.REFUSED, code[1].decode() if code else "", answer.status
 
 
-def isolated_session() -> "Session":
-    """A botocore session that reads no variable of the environment and no file of the user's."""
-    from botocore.session import Session  # noqa: PLC0415 - see above
-
-    defaults = {name: default for name, (_, _, default, _) in Session.SESSION_VARIABLES.items()}
-    defaults |= {"config_file": os.devnull, "credentials_file": os.devnull}
-    return Session(session_vars={name: (None, None, default, None) for name, default in defaults.items()})
-
-
-def ending(error: Exception) -> tuple[OutcomeKind, str]:
-    """What a failure without an answer means to the job's owner."""
-    from botocore import exceptions as boto  # noqa: PLC0415 - see above
-
-    match error:
-        case boto.ConnectTimeoutError() | boto.ReadTimeoutError():
-            return OutcomeKind.TIMED_OUT, "no answer in time"
-        case boto.SSLError():
-            return OutcomeKind.TLS, "no TLS connection"
-        case boto.HTTPClientError() | boto.ConnectionError():
-            return OutcomeKind.CONNECTION, "no connection"
-        case _:
-            return OutcomeKind.PROTOCOL, type(error).__name__
+def again(kind: OutcomeKind, detail: str, status: int | None) -> bool:
+    """Whether a second try may end otherwise."""
+    if kind in {OutcomeKind.TIMED_OUT, OutcomeKind.CONNECTION}:
+        return True
+    return kind is OutcomeKind.REFUSED and ((status or 0) >= THEIR_FAULT or detail in BUSY)

@@ -29,7 +29,7 @@ import os
 import socket
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -44,7 +44,7 @@ class Surroundings:
     """
 
     webhooks: WebhookSender
-    slack_url: str = ""
+    slack_url: str = field(default="", repr=False)
     limit: timedelta = timedelta(seconds=50)
 
 

@@ -39,7 +39,7 @@ class CurlJob(JobBase):
             Webhook(url=str(url), method=method, timeout=self.TIMEOUT, redirects=5),
             message_id=self.execution_id,
             timestamp=datetime.now(UTC),
-            secret=None,
+            secrets=(),
         )
         if outcome.status is None:
             raise ConnectionError(f"{outcome.kind}: {outcome.detail}")

@@ -47,7 +47,7 @@ class SlackJob(JobBase):
         )
         for _ in range(self.TRIES):
             now = datetime.now(UTC)
-            outcome = self.surroundings.webhooks.send(webhook, message_id=self.execution_id, timestamp=now, secret=None)
+            outcome = self.surroundings.webhooks.send(webhook, message_id=self.execution_id, timestamp=now, secrets=())
             if outcome.delivered:
                 return outcome.body.decode(errors="replace")
         raise ConnectionError(f"Slack: {outcome.kind}, status {outcome.status}")

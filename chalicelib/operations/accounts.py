@@ -1,25 +1,24 @@
 """Accounts and keys: opening, changing, removing them, and who is asking."""
 
 import re
-import secrets
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chalicelib import signing
-from chalicelib.operations.fire import secret_place
+from chalicelib.operations.fire import live_secrets, secret_place
+from chalicelib.operations.keys import KEY, SECRET_BYTES, IssuedKey, issued_key, labelled, owned_key
 from chalicelib.ports import Services
-from chalicelib.scheduling.account import Account, ApiKey, Principal
+from chalicelib.scheduling.account import Account, Principal
 from chalicelib.scheduling.errors import Invalid, NotFound, Unauthenticated
 from chalicelib.scheduling.secret import Secret
 
-SECRET_BYTES = 32
 EMAIL_LIMIT = 254
 EMAIL = re.compile(r"[!-?A-~]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.[A-Za-z]{2,}", re.ASCII)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
-KEY = re.compile(r"[A-Za-z0-9._-]{1,64}(?:/[A-Za-z0-9._-]{1,64})?", re.ASCII)
 PASSWORD_LIMIT = 1024  # characters: hashing more is work for nothing
 DUMMY = Secret(signing.b64(bytes(SECRET_BYTES)))
+MOST_SECRETS = 2  # of one key: while it is rotated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,14 +29,6 @@ class NewAccount:
     name: str = ""
     password: Secret | None = None
     profile: Mapping[str, str] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IssuedKey:
-    """A key with its secret in the clear, for the one who may see it."""
-
-    key: ApiKey
-    secret: Secret
 
 
 def open_account(services: Services, asked: NewAccount) -> Account:
@@ -52,7 +43,7 @@ def open_account(services: Services, asked: NewAccount) -> Account:
 def open_account_with_key(services: Services, asked: NewAccount) -> tuple[Account, IssuedKey]:
     """A new account and its first key: both or neither. Raises as `open_account`."""
     account = _fresh(services, asked)
-    issued = _issued(services, account, key=str(uuid.uuid4()), label="")
+    issued = issued_key(services, account, key=str(uuid.uuid4()), label="")
     services.accounts.add(account, key=issued.key)
     services.events.emit("account_opened", account=account.account_id)
     return account, issued
@@ -77,7 +68,7 @@ def add_key(services: Services, account: Account, label: str) -> IssuedKey:
     """A key under a label that is unique within the account. Raises Invalid, Taken."""
     if not NAME.fullmatch(label):
         raise Invalid("key", "must be 1 to 64 letters, digits, dots, hyphens or underscores")
-    issued = _issued(services, account, key=labelled(account, label), label=label)
+    issued = issued_key(services, account, key=labelled(account, label), label=label)
     services.keys.add(issued.key)
     return issued
 
@@ -92,14 +83,8 @@ def list_keys(services: Services, account: Account) -> Sequence[IssuedKey]:
 
 def remove_key(services: Services, account: Account, key: str) -> None:
     """Nothing is signed with it any more. Raises NotFound, whoever else has it."""
-    found = services.keys.get(key) if KEY.fullmatch(key) else None
-    if found is None or found.account_id != account.account_id or not services.keys.remove(found):
+    if not services.keys.remove(owned_key(services, account, key)):
         raise NotFound("API key", key)
-
-
-def labelled(account: Account, label: str) -> str:
-    """The key, unique everywhere, that an account's label stands for."""
-    return f"{account.name}/{label}"
 
 
 def find_account(services: Services, name: str) -> Account | None:
@@ -110,12 +95,13 @@ def find_account(services: Services, name: str) -> Account | None:
 def authenticate(services: Services, key: str, *, proves: Callable[[Secret], bool]) -> Principal:
     """Who holds the key, if `proves` accepts its secret.
 
-    One refusal for every cause, and the same work: for an unknown key the proof is checked against a dummy.
+    One refusal for every cause, and the same work: as many secrets are tried as a key may have, and dummies where it
+    has fewer or is unknown.
     """
     known = services.keys.get(key) if KEY.fullmatch(key) else None
     account = services.accounts.account(known.account_id) if known else None
-    secret = services.vault.open(account, secret_place(key), known.secret) if known and account else DUMMY
-    if not proves(secret) or not known or not account:
+    live = live_secrets(services, account, known) if known and account else ()
+    if not any(_proven(live, proves)) or not known:
         raise Unauthenticated("Unknown API key or wrong proof")
     return Principal(account_id=known.account_id, key=key)
 
@@ -123,26 +109,17 @@ def authenticate(services: Services, key: str, *, proves: Callable[[Secret], boo
 def authenticate_user(services: Services, user: str, *, proves: Callable[[Secret], bool]) -> tuple[Account, Principal]:
     """Who asks as `user`: an API key with its own secret, or an account's name with the secret of any of its keys.
 
-    One refusal for every cause, and the same work: all secrets are tried, and a dummy where there are none.
+    One refusal for every cause, and the same work: all secrets are tried, and dummies where there are none.
     """
     known = services.keys.get(user) if KEY.fullmatch(user) else None
     account = services.accounts.account(known.account_id) if known else find_account(services, user)
     keys = (known,) if known else services.keys.of(account.account_id) if account else ()
-    known_secrets = [services.vault.open(account, secret_place(key.key), key.secret) for key in keys] if account else []
-    proven = [proves(secret) for secret in known_secrets or [DUMMY]]
-    if not account or not keys or not any(proven):
+    live = [(key, secret) for key in keys for secret in live_secrets(services, account, key)] if account else []
+    proven = _proven([secret for _, secret in live], proves)
+    if not account or not any(proven):
         raise Unauthenticated("Unknown user or wrong secret")
-    return account, Principal(account_id=account.account_id, key=keys[proven.index(True)].key)
-
-
-def authenticate_password(services: Services, name: str, password: Secret) -> Account:
-    """The account that the name and password open. One refusal, and the same work, for every cause."""
-    account = find_account(services, name)
-    hashed = services.accounts.password(account.account_id) if account else None
-    usable = len(password.reveal()) <= PASSWORD_LIMIT
-    if not services.passwords.matches(password if usable else DUMMY, hashed) or not account or not usable:
-        raise Unauthenticated("Unknown account or wrong password")
-    return account
+    key, _ = live[proven.index(True)]
+    return account, Principal(account_id=account.account_id, key=key.key)
 
 
 def describe_account(services: Services, principal: Principal) -> tuple[Account, IssuedKey]:
@@ -173,15 +150,13 @@ def _check_email(email: str) -> None:
         raise Invalid("email", "must be an e-mail address")
 
 
+def _proven(live: Sequence[Secret], proves: Callable[[Secret], bool]) -> Sequence[bool]:
+    """Which of the secrets the proof holds for. What it says of dummies counts for nothing."""
+    dummies = [DUMMY] * (MOST_SECRETS - len(live))
+    return [proves(secret) for secret in (*live, *dummies)][: len(live)]
+
+
 def _hashed(services: Services, password: Secret) -> str:
     if not 1 <= len(password.reveal()) <= PASSWORD_LIMIT:
         raise Invalid("password", f"must have 1 to {PASSWORD_LIMIT} characters")
     return services.passwords.hashed(password)
-
-
-def _issued(services: Services, account: Account, *, key: str, label: str) -> IssuedKey:
-    secret = Secret(signing.b64(secrets.token_bytes(SECRET_BYTES)))
-    sealed = services.vault.seal(account, secret_place(key), secret)
-    now = services.clock.now()
-    issued = ApiKey(key=key, account_id=account.account_id, secret=sealed, created_at=now, label=label)
-    return IssuedKey(key=issued, secret=secret)

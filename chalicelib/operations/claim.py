@@ -4,21 +4,24 @@ A batch is claimed in one write, in which each firing has its own condition and 
 Secrets are opened before, so that while the key service is away nothing is claimed that could not be sent.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
-from chalicelib.operations.conclude import in_parallel, purge
+from chalicelib.operations.conclude import LARGEST_BATCH, purge
 from chalicelib.operations.disposal import LOGGED, Disposal, report, subject_of
 from chalicelib.operations.express import dispatch
+from chalicelib.operations.find import Finds
 from chalicelib.operations.fire import Loaded, load
-from chalicelib.ports import Claimed, Due, FiringRef, JobClaim, Received, RetryClaim, Services
+from chalicelib.operations.overtaken import abandoned, inherit
+from chalicelib.ports import Claimed, FiringRef, JobClaim, Received, RetryClaim, Services
 from chalicelib.scheduling.claiming import Verdict, judge
-from chalicelib.scheduling.errors import Unavailable
+from chalicelib.scheduling.errors import Unavailable, told
 from chalicelib.scheduling.execution import Execution, ExecutionState
 from chalicelib.scheduling.job import Claim, Job, JobRef, JobState, Standing, firing_id
+from chalicelib.scheduling.lane import Lane
 
 T = TypeVar("T")
 
@@ -34,21 +37,6 @@ class Shot:
     execution: Execution
     claim: Claim
     loaded: Loaded
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finds:
-    """What the batched reads found for a batch."""
-
-    jobs: Mapping[JobRef, Job]
-    executions: Mapping[FiringRef, Execution]
-
-    def subject(self, ref: JobRef | FiringRef) -> tuple[Execution | None, Job | None]:
-        """The execution that waits for a further attempt, where that is meant, and the job."""
-        if isinstance(ref, JobRef):
-            return None, self.jobs.get(ref)
-        retry = self.executions.get(ref)
-        return retry, self.jobs.get(retry.ref) if retry else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,19 +76,9 @@ class Aim:
         return judge_job(self.job.standing, self.claim, rev=self.rev, lease=lease)
 
 
-def read(services: Services, dues: Iterable[Due]) -> Finds:
-    """The jobs and executions that messages speak of, and the jobs of the executions."""
-    subjects = [due.subject for due in dues]
-    refs = [subject for subject in subjects if isinstance(subject, FiringRef)]
-    executions = services.firings.executions(refs) if refs else {}
-    job_refs = {subject for subject in subjects if isinstance(subject, JobRef)}
-    job_refs |= {execution.ref for execution in executions.values()}
-    return Finds(jobs=services.firings.jobs(job_refs) if job_refs else {}, executions=executions)
-
-
 def take(services: Services, finds: Finds, nonce: str, batch: Sequence[Received]) -> Sequence[Shot | Disposal]:
     """What each message of a batch came to, in their order."""
-    aims = _side_by_side(batch, partial(_guarded, services, finds, partial(_aimed, services, finds, nonce)))
+    aims = _side_by_side(services, batch, partial(_guarded, services, finds, partial(_aimed, services, finds, nonce)))
     stands = _claimed(services, finds, [aim for aim in aims if isinstance(aim, Aim)])
     taken = [
         _guarded(services, finds, partial(_settled, services, stands[message.message_id]), message)
@@ -128,10 +106,10 @@ def judge_retry(execution: Execution, claim: Claim, *, rev: int, lease: timedelt
     return judge(claim, stands=stands, current=current, held=execution.claim, lease=lease)
 
 
-def _side_by_side(batch: Sequence[Received], do: Callable[[Received], T]) -> Sequence[T]:
-    """In threads where there are several tenants, whose secrets may have to be fetched."""
+def _side_by_side(services: Services, batch: Sequence[Received], do: Callable[[Received], T]) -> Sequence[T]:
+    """At once where there are several tenants, whose secrets may have to be fetched."""
     tenants = {message.due.subject.account_id for message in batch if message.due}
-    return in_parallel(do, batch) if len(tenants) > 1 else [do(message) for message in batch]
+    return services.crew.map(do, batch, hands=LARGEST_BATCH if len(tenants) > 1 else 1)
 
 
 def _guarded(
@@ -146,7 +124,7 @@ def _guarded(
 
 def _broken(services: Services, finds: Finds, message: Received, error: Exception) -> Disposal:
     ids = subject_of(message, finds.executions)
-    services.events.emit("claim_failed", **ids, error=type(error).__name__, reason=str(error))
+    services.events.emit("claim_failed", **ids, error=type(error).__name__, reason=told(error))
     return Disposal.BROKEN
 
 
@@ -161,14 +139,31 @@ def _aimed(services: Services, finds: Finds, nonce: str, message: Received) -> A
     claim = Claim(message_id=message.message_id, nonce=nonce, due_at=due.due_at, claimed_at=now)
     retry, job = finds.subject(due.subject)
     if retry and (job is None or retry.job_rev not in {job.standing.rev, BESIDE}):
-        services.executions.cancel(retry)
-        return Disposal.CANCELLED
+        return _cancelled(services, retry, now=now)
     if job is None:
-        return Disposal.GONE
+        return abandoned(services, message, Disposal.GONE)
     loaded = load(services, job.definition)
     if loaded is None:
         return _orphan(services, job, retry)
-    return Aim(message=message, job=job, claim=claim, rev=due.rev, loaded=loaded, retry=retry)
+    aim = Aim(message=message, job=job, claim=claim, rev=due.rev, loaded=loaded, retry=retry)
+    if due.lane is Lane.FIRST and _changes_over(services, aim):
+        left = dispatch(services, [replace(due, lane=Lane.SECOND)], now=now)
+        return Disposal.UNSENT if left else Disposal.MOVED
+    return aim
+
+
+def _changes_over(services: Services, aim: Aim) -> bool:
+    """Whether a message has to take the second lane after all. What is claimed already stays with its message."""
+    closed = services.holds.closed(aim.job.ref.account_id, aim.claim.claimed_at)
+    return (closed or aim.job.standing.lane is Lane.SECOND) and aim.verdict(services.rules.lease) is Verdict.CLAIM
+
+
+def _cancelled(services: Services, retry: Execution, *, now: datetime) -> Disposal:
+    """Ends a retry that an edit or a delete cancelled; one whose worker may be alive is left to it."""
+    if retry.claim and not retry.retry_at and now < retry.claim.claimed_at + services.rules.lease:
+        return Disposal.BUSY
+    services.executions.cancel(retry)
+    return Disposal.CANCELLED
 
 
 def _orphan(services: Services, job: Job, retry: Execution | None) -> Disposal:
@@ -210,7 +205,7 @@ def _as_found(services: Services, finds: Finds, aim: Aim, found: Claimed) -> Aim
     return Disposal.GONE
 
 
-def _settled(services: Services, aim: Aim | Disposal, _message: Received) -> Shot | Disposal:
+def _settled(services: Services, aim: Aim | Disposal, message: Received) -> Shot | Disposal:
     """Whether the firing is ours. Only a long-lost claim asks for the record, so the usual path pays no read."""
     if isinstance(aim, Disposal):
         return aim
@@ -222,12 +217,15 @@ def _settled(services: Services, aim: Aim | Disposal, _message: Received) -> Sho
             if _recorded(services, aim):
                 return Disposal.RECORDED
             return _shot(aim) if services.firings.take_over(aim.subject, claim, dead=held) else Disposal.BUSY
-        case Verdict.CHECK:
+        case Verdict.CHECK if held:
             if _recorded(services, aim):
                 return Disposal.RECORDED
-            return Disposal.BUSY if claim.claimed_at < claim.due_at + services.rules.lease else _shot(aim)
+            shot = _shot(aim)
+            return inherit(services, aim.job, shot.execution, claim=claim, held=held) or shot
         case Verdict.DROP:
-            return _lost_retry(aim.retry, rev=aim.rev) if aim.retry else _lost_job(aim.job.standing, rev=aim.rev)
+            if aim.retry:
+                return _lost_retry(aim.retry, rev=aim.rev)
+            return abandoned(services, message, _lost_job(aim.job.standing, rev=aim.rev))
     return Disposal.BUSY
 
 
@@ -258,8 +256,11 @@ def _lost_retry(execution: Execution, *, rev: int) -> Disposal:
 
 
 def _recorded(services: Services, aim: Aim) -> bool:
-    """Whether a firing's record is there; what its worker had no time to clear away is cleared now."""
+    """Whether a firing's record is there; what its worker had no time to clear away is cleared now.
+
+    Raises Unavailable where it cannot be.
+    """
     execution = None if aim.retry else services.executions.get(aim.firing)
-    if execution:
-        purge(services, aim.job, execution)
-    return execution is not None
+    if execution and not purge(services, aim.job, execution):
+        raise Unavailable("the database")
+    return execution is not None and execution.tried

@@ -6,14 +6,15 @@ done. So a message only leaves the queue when its firing is recorded, or is some
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
-from chalicelib.operations.claim import Shot, read, take
-from chalicelib.operations.conclude import Settled, conclude, ids_of, in_parallel
-from chalicelib.operations.disposal import Disposal, report, subject_of
-from chalicelib.operations.express import dispatch, entry_of
-from chalicelib.operations.fire import fire
+from chalicelib.operations.claim import Shot, take
+from chalicelib.operations.conclude import LARGEST_BATCH, Settled, conclude, ids_of
+from chalicelib.operations.disposal import SENT_AGAIN, Disposal, report, subject_of
+from chalicelib.operations.express import dispatch, entry_of, following
+from chalicelib.operations.find import read
+from chalicelib.operations.fire import BEGINS_WITHIN, fire
 from chalicelib.ports import Received, Services
 from chalicelib.scheduling.errors import Unavailable
 from chalicelib.scheduling.execution import Attempt, ExecutionState, Outcome, OutcomeKind
@@ -23,10 +24,15 @@ GRACE = timedelta(minutes=1)  # a firing that can only be sent later than this w
 
 
 def deliver(services: Services, batch: Sequence[Received], *, nonce: str) -> frozenset[str]:
-    """Sends what is due and returns the ids of the messages to leave in the queue."""
+    """Sends what is due and returns the ids of the messages to leave in the queue.
+
+    What was claimed so slowly that its call might outlive the worker is left too: its redelivery takes the claim over.
+    """
+    until = services.clock.now() + services.rules.lease * BEGINS_WITHIN
     taken = _claim(services, batch, nonce)
     shots = {message_id: shot for message_id, shot in taken.items() if isinstance(shot, Shot)}
-    settled = in_parallel(partial(_shoot, services), list(shots.values()))
+    tried = services.crew.map(partial(_shoot, services, until), list(shots.values()), hands=LARGEST_BATCH)
+    settled = [one for one in tried if one]
     left = _left(services, batch, taken, settled)
     services.events.emit("batch", messages=len(batch), claimed=len(shots), lost=_lost(taken), left=len(left))
     return left
@@ -59,7 +65,11 @@ def _claim(services: Services, batch: Sequence[Received], nonce: str) -> Taken:
             report(services, message, Disposal.UNREAD)
         return {message.message_id: Disposal.UNREAD for message in batch}
     shots = take(services, finds, nonce, singles)
-    nexts = [entry_of(shot.job.ref, shot.job.standing) for shot in shots if isinstance(shot, Shot)]
+    nexts = [
+        following(finds.jobs[shot.job.ref].standing, entry_of(shot.job.ref, shot.job.standing), message.due)
+        for message, shot in zip(singles, shots, strict=True)
+        if isinstance(shot, Shot) and message.due
+    ]
     dispatch(services, nexts, now=services.clock.now())
     taken: Taken = {message.message_id: shot for message, shot in zip(singles, shots, strict=True)}
     doubles = [message for message in batch if message.message_id not in taken]
@@ -74,8 +84,8 @@ def _singles(batch: Sequence[Received]) -> Sequence[Received]:
     return [message for message in batch if message.due is None or firsts[message.due] is message]
 
 
-def _shoot(services: Services, shot: Shot) -> Settled:
-    """Waits the last fraction of a second, then sends."""
+def _shoot(services: Services, until: datetime, shot: Shot) -> Settled | None:
+    """Waits the last fraction of a second, then sends; None where it is too late to begin."""
     definition, due_at = shot.job.definition, shot.claim.due_at
     late = services.clock.now() - due_at
     if late > GRACE and shot.job.standing.misfire is Misfire.SKIP and not shot.execution.attempts:
@@ -83,6 +93,8 @@ def _shoot(services: Services, shot: Shot) -> Settled:
         return Settled(job=shot.job, execution=missed, loaded=shot.loaded)
     services.clock.sleep_until(due_at)
     sent_at = services.clock.now()
+    if sent_at > until:
+        return None
     try:
         outcome = fire(services, definition, shot.loaded, firing_id=shot.execution.firing_id, sent_at=sent_at)
     except Exception as error:  # noqa: BLE001 - our own bug must not cost the other firings of the batch their record
@@ -105,16 +117,19 @@ def _given_up(shot: Shot) -> Settled:
 
 
 def _left(services: Services, batch: Sequence[Received], taken: Taken, settled: Sequence[Settled]) -> frozenset[str]:
-    """Concludes, and returns the ids of the messages to leave: they were, or their firings cannot be recorded."""
+    """Concludes, and returns the ids of the messages to leave: their firings were not sent, or cannot be recorded."""
     unrecorded = conclude(services, settled)
-    shots = {message_id: shot for message_id, shot in taken.items() if isinstance(shot, Shot)}
-    unlucky = frozenset(one for one, shot in shots.items() if shot.execution.firing_id in unrecorded)
+    tried = {one.execution.firing_id for one in settled}
+    unlucky: dict[str, Disposal] = {}
+    for message_id, shot in taken.items():
+        if isinstance(shot, Shot) and shot.execution.firing_id not in tried - unrecorded:
+            unlucky[message_id] = Disposal.UNRECORDED if shot.execution.firing_id in tried else Disposal.NO_TIME
     for message in batch:
         if message.message_id in unlucky:
-            report(services, message, Disposal.UNRECORDED)
-    return unlucky | frozenset(one for one, shot in taken.items() if isinstance(shot, Disposal) and shot.left)
+            report(services, message, unlucky[message.message_id])
+    return frozenset(unlucky) | {one for one, shot in taken.items() if isinstance(shot, Disposal) and shot.left}
 
 
 def _lost(taken: Taken) -> int:
     """Messages that were dropped because another had their firing, or it was cancelled."""
-    return sum(isinstance(one, Disposal) and not one.left and one is not Disposal.EARLY for one in taken.values())
+    return sum(isinstance(one, Disposal) and not one.left and one not in SENT_AGAIN for one in taken.values())

@@ -20,11 +20,13 @@ class Disposal(StrEnum):
     RECORDED = "recorded"  # the firing's record is there already
     ORPHAN = "orphan"  # its account was removed
     EARLY = "early"  # it was sent again, for the rest of its wait
+    MOVED = "moved"  # it was sent again, by the second lane
     BUSY = "busy"  # a twin may be at work
-    UNSENT = "unsent"  # too early, and the queue would not take it again
+    UNSENT = "unsent"  # too early or in the wrong lane, and the queue would not take it again
     UNREAD = "unread"  # the database would not say what it speaks of
     BROKEN = "broken"  # its claim broke off
-    UNRECORDED = "unrecorded"  # it was sent, and the database would not take the record
+    UNRECORDED = "unrecorded"  # it was sent, and the database would not take the record, or let go of the job
+    NO_TIME = "no_time"  # it is claimed, and so little of the worker's time is left that the call might not end in it
     POISON = "poison"  # it says nothing
 
     @property
@@ -34,8 +36,10 @@ class Disposal(StrEnum):
 
 
 LEFT = frozenset(
-    {Disposal.BUSY, Disposal.UNSENT, Disposal.UNREAD, Disposal.BROKEN, Disposal.UNRECORDED, Disposal.POISON}
+    {Disposal.BUSY, Disposal.UNSENT, Disposal.UNREAD, Disposal.BROKEN, Disposal.POISON}
+    | {Disposal.UNRECORDED, Disposal.NO_TIME}
 )
+SENT_AGAIN = frozenset({Disposal.EARLY, Disposal.MOVED})
 LOGGED = frozenset({Disposal.ORPHAN, Disposal.BROKEN, Disposal.POISON})  # by an event of their own
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from chalicelib.ports import Services
-from chalicelib.scheduling.account import Account
+from chalicelib.scheduling.account import Account, ApiKey
 from chalicelib.scheduling.errors import Tampered
 from chalicelib.scheduling.execution import Outcome, OutcomeKind
 from chalicelib.scheduling.job import Definition, JobRef
@@ -14,13 +14,17 @@ from chalicelib.scheduling.target import AwsKeys, Callback, JobClass, Topic, Web
 
 CALLBACK_TIMEOUT = timedelta(seconds=15)
 SHARE, CALLBACK_SHARE = 2, 4  # of the worker's time-out: what is left of it claims, records and waits for the second
+BEGINS_WITHIN = 0.4  # of it: a call that begins later might not end and be recorded in what is left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """The secrets of one attempt in the clear: what signs it, what publishes it; or why they cannot be read."""
+    """The secrets of one attempt in the clear: what signs it, what publishes it; or why they cannot be read.
 
-    secret: Secret | None = None
+    `secrets`: the newest first, two while their key is rotated, none once it is gone.
+    """
+
+    secrets: tuple[Secret, ...] = ()
     keys: AwsKeys | None = None
     unreadable: str = ""
 
@@ -37,9 +41,9 @@ def load(services: Services, definition: Definition) -> Loaded | None:
         match definition.target:
             case Topic(keys=Sealed() as sealed):
                 opened = services.vault.open(account, keys_place(definition.ref), sealed)
-                return Loaded(keys=unpacked(opened), secret=_signing_secret(services, account, definition))
+                return Loaded(keys=unpacked(opened), secrets=_signing_secrets(services, account, definition))
             case _:
-                return Loaded(secret=_signing_secret(services, account, definition))
+                return Loaded(secrets=_signing_secrets(services, account, definition))
     except Tampered as error:
         services.events.emit("tampered", account=account.account_id, job=definition.ref.job_id, reason=str(error))
         return Loaded(unreadable="its secrets cannot be read")
@@ -56,7 +60,7 @@ def fire(services: Services, definition: Definition, loaded: Loaded, *, firing_i
     match definition.target:
         case Webhook() as webhook:
             webhook = replace(webhook, timeout=min(webhook.timeout, services.rules.lease / SHARE))
-            return services.webhooks.send(webhook, message_id=firing_id, timestamp=sent_at, secret=loaded.secret)
+            return services.webhooks.send(webhook, message_id=firing_id, timestamp=sent_at, secrets=loaded.secrets)
         case JobClass() as job_class:
             return services.classes.run(job_class, definition.ref, execution_id=firing_id)
         case Topic() as topic if loaded.keys:
@@ -74,7 +78,7 @@ def call_back(services: Services, callback: Callback, loaded: Loaded, *, firing_
         signing=callback.signing,
     )
     now, message_id = services.clock.now(), f"{firing_id}-callback"
-    return services.webhooks.send(webhook, message_id=message_id, timestamp=now, secret=loaded.secret)
+    return services.webhooks.send(webhook, message_id=message_id, timestamp=now, secrets=loaded.secrets)
 
 
 def sealed(services: Services, account: Account, definition: Definition) -> Definition:
@@ -96,6 +100,20 @@ def secret_place(key: str) -> str:
     return f"key/{key}/secret"
 
 
+def previous_place(key: str) -> str:
+    """Where the secret before the last rotation is kept: neither opens in the place of the other."""
+    return f"key/{key}/previous"
+
+
+def live_secrets(services: Services, account: Account, key: ApiKey) -> tuple[Secret, ...]:
+    """What proves and signs for a key now, the newest first."""
+    newest = services.vault.open(account, secret_place(key.key), key.secret)
+    previous = key.previous_at(services.clock.now())
+    if previous is None:
+        return (newest,)
+    return (newest, services.vault.open(account, previous_place(key.key), previous.secret))
+
+
 def packed(keys: AwsKeys) -> Secret:
     """Both halves of a pair of AWS keys as one secret."""
     return Secret(json.dumps([keys.access_key_id, keys.secret_access_key.reveal()]))
@@ -107,9 +125,9 @@ def unpacked(secret: Secret) -> AwsKeys:
     return AwsKeys(access_key_id=access_key_id, secret_access_key=Secret(secret_access_key))
 
 
-def _signing_secret(services: Services, account: Account, definition: Definition) -> Secret | None:
-    """The secret of the key that made the job, as it is now; None once that key is gone."""
+def _signing_secrets(services: Services, account: Account, definition: Definition) -> tuple[Secret, ...]:
+    """Those of the key that made the job, as it is now; a worker knows it as it was at most ten seconds ago."""
     key = services.keys.get(definition.key)
     if key is None or key.account_id != account.account_id:
-        return None
-    return services.vault.open(account, secret_place(key.key), key.secret)
+        return ()
+    return live_secrets(services, account, key)

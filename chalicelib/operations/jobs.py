@@ -4,21 +4,23 @@ import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from chalicelib.operations.claim import BESIDE
 from chalicelib.operations.conclude import ids_of
-from chalicelib.operations.express import dispatch, entry_of, retry_of
+from chalicelib.operations.express import entry_of, express, retry_of
 from chalicelib.operations.fire import sealed
 from chalicelib.ports import FiringRef, Services
 from chalicelib.scheduling.account import Principal
 from chalicelib.scheduling.audit import AuditEntry, AuditEvent
-from chalicelib.scheduling.errors import Invalid, NotFound, QuotaExceeded, Unavailable
+from chalicelib.scheduling.errors import Invalid, NotFound, QuotaExceeded, TooLarge, Unavailable
 from chalicelib.scheduling.execution import Execution, ExecutionState
 from chalicelib.scheduling.job import Definition, Job, JobRef, Standing, firing_id, first_due
 from chalicelib.scheduling.retry import Misfire
 from chalicelib.scheduling.schedule import Schedule
 
 JOB_ID = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
+MOST_LISTED = 10_000  # a list is one answer, whole
 TRIES = 5
 ID_DIGITS, TIME_DIGITS = 32, 12  # of a firing id
 
@@ -48,7 +50,7 @@ def create_job(services: Services, definition: Definition, schedule: Schedule, *
     standing = Standing(schedule=schedule, misfire=misfire, due_at=due_at)
     job = Job(definition=sealed(services, account, replace(definition, created_at=now)), standing=standing)
     services.jobs.add(job)
-    if dispatch(services, [entry_of(ref, standing)], now=now):
+    if express(services, entry_of(ref, standing), now=now):
         services.jobs.remove(job)
         raise Unavailable("the queue")
     _audit(services, job, AuditEvent.ADDED, user=definition.key)
@@ -65,7 +67,9 @@ def get_job(services: Services, principal: Principal, job_id: str, *, dialect: s
 
 
 def list_jobs(services: Services, principal: Principal, *, dialect: str) -> Sequence[Job]:
-    """The principal's jobs made through one API, in order of creation."""
+    """The principal's jobs made through one API, in order of creation. Raises TooLarge rather than to list some."""
+    if services.jobs.count(principal.account_id, dialect) > MOST_LISTED:
+        raise TooLarge("", f"There are more than {MOST_LISTED} jobs, the most that can be listed: ask for single ones")
     return services.jobs.list(principal.account_id, dialect)
 
 
@@ -79,8 +83,9 @@ def edit_job(
 ) -> Job:
     """Applies `edit` to the job as it is; asked again where the job fired or was changed meanwhile.
 
-    A new schedule cancels the firing that waits and the retry that waits. Raises NotFound, Invalid for a schedule that
-    never fires, and what `edit` raises.
+    A new schedule cancels the firing that waits and the retry that waits. Where it begins with a firing of the job that
+    was there already, it goes on after that; a job that was finished begins anew. Raises NotFound, Invalid for a
+    schedule that never fires, and what `edit` raises.
     """
     for _ in range(TRIES):
         now = services.clock.now()
@@ -91,16 +96,25 @@ def edit_job(
             if first_due(change.schedule, now) is None:
                 raise Invalid("", "the schedule never fires")
             standing = standing.rescheduled(change.schedule, now)
+            if before.standing.due_at and _has_fired(services, before.ref, standing.due_at, now=now):
+                standing = standing.skipped(now)
         definition = replace(change.definition, version=before.definition.version + 1)
         job = Job(definition=definition, standing=standing)
         if services.jobs.replace(job, before=before):
             if change.schedule:
                 cancel_retry(services, before)
-                if dispatch(services, [entry_of(job.ref, standing)], now=now):
+                if express(services, entry_of(job.ref, standing), now=now):
                     raise Unavailable("the queue")
             _audit(services, job, AuditEvent.MODIFIED, user=principal.key, description=change.description)
             return job
     raise Unavailable("the job")
+
+
+def _has_fired(services: Services, ref: JobRef, due_at: datetime | None, *, now: datetime) -> bool:
+    """Whether a firing has its record. One that is under way has none: to send it twice is better than never."""
+    if due_at is None or due_at > now:
+        return False
+    return services.executions.get(FiringRef(account_id=ref.account_id, firing_id=firing_id(ref, due_at))) is not None
 
 
 def delete_job(services: Services, principal: Principal, job_id: str, *, dialect: str, description: str = "") -> Job:
@@ -156,7 +170,7 @@ def run_now(services: Services, principal: Principal, job_id: str, *, dialect: s
         raise
     if left:
         raise Unavailable("the database")
-    if dispatch(services, [retry_of(execution)], now=now):
+    if express(services, retry_of(execution), now=now):
         _withdraw(services, execution)
         raise Unavailable("the queue")
     _audit(services, job, AuditEvent.CUSTOM_RUN, user=principal.key, firing=execution.firing_id)
@@ -181,7 +195,7 @@ def _move(services: Services, principal: Principal, job_id: str, *, dialect: str
         if services.jobs.replace(job, before=before):
             if event is AuditEvent.PAUSED:
                 cancel_retry(services, before)
-            if dispatch(services, [entry_of(job.ref, standing)], now=now):
+            if express(services, entry_of(job.ref, standing), now=now):
                 undone = replace(before.standing, rev=standing.rev + 1)  # what the queue did take finds nothing
                 services.jobs.replace(_edited(job, undone), before=job)
                 raise Unavailable("the queue")
@@ -207,7 +221,7 @@ def last_execution(services: Services, job: Job) -> Execution | None:
 def cancel_retry(services: Services, job: Job) -> None:
     """Takes the retry of the last firing out of the index, if one waits."""
     execution = last_execution(services, job)
-    if execution and not execution.final:
+    if execution and execution.retry_at:
         services.executions.cancel(execution)
 
 

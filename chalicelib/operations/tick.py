@@ -4,22 +4,29 @@ Each shard has a watermark W. The tick reads the entries in [W, M + 2 min), send
 every one was taken moves W. So an entry is read once, a tick that dies half-way is read again, and the tick after an
 outage covers the whole gap, as far as its time allows. The nominal minute M comes from the event, never from the clock.
 
-The sweep looks for what neither lane brought home: an entry is sent again when its age crosses 5, 15, 45 and 135
-minutes, and at each full hour when it is older still; never while the queue itself is behind, because then its message
-is only waiting.
+A failing job's entry, and what an account has beyond its share of this minute, is sent by the second lane: see
+`scheduling.lane`.
+
+The sweep looks for what nobody brought home: an entry is sent again when its age crosses 5, 15, 45 and 135 minutes, and
+at each full hour when it is older still. Never by a lane that is itself behind, because there its message is only
+waiting: what would have to travel by that lane is held back, and the sweep looks at the same ages again until nothing
+is. The share counts here too. So where one tenant's flood waits in the second lane for hours, no more than its share of
+it is doubled in a minute, and what another tenant lost is sent by the first lane meanwhile.
 
 Last it counts what is overdue: due five minutes ago and still in the index, so not fired. Zero is the proof that
 everything due was fired; the count is a lower bound, and unknown while the store is away.
 """
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from chalicelib.ports import Depth, Services, Watermarks
+from chalicelib.operations.express import within
+from chalicelib.ports import Depth, Due, Services, Watermarks
 from chalicelib.scheduling.claiming import REACH, floor_to_minute
 from chalicelib.scheduling.errors import Unavailable
+from chalicelib.scheduling.lane import Lane
 
 BEGINNING = datetime.fromtimestamp(0, UTC)
 MINUTE = timedelta(minutes=1)
@@ -29,16 +36,22 @@ SCANNERS = 8
 TRIES = 5
 
 Range = tuple[int, datetime, datetime]  # shard, since, end
+Route = Callable[[Due], Due]  # gives an entry its lane
+OPEN = frozenset(Lane)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
-    """What was done with one range of one shard: all before `mark` was sent; whole: the range is done with."""
+    """What was done with one range of one shard: all before `mark` was sent; whole: the range is done with.
+
+    `held`: how many entries stay for another time, because their lane is behind.
+    """
 
     shard: int
     mark: datetime
-    sent: int
+    sent: Mapping[Lane, int]
     whole: bool
+    held: int = 0
 
 
 def tick(services: Services, minute: datetime, *, until: datetime) -> int:
@@ -49,13 +62,14 @@ def tick(services: Services, minute: datetime, *, until: datetime) -> int:
     scans = _scan(
         services,
         [(shard, before.marks.get(shard, BEGINNING), minute + REACH) for shard in shards],
+        route=lambda due: within(services.share, due, minute),
         until=until,
     )
     depth = services.queue.depth()
     swept, again = _sweep(services, minute, shards, before=before, depth=depth, until=until)
-    sent, resent = (sum(one.sent for one in some) for some in (scans, again))
-    marks = {one.shard: one.mark for one in scans}
-    _remember(services, before, Watermarks(marks=marks, swept=swept, backlog=depth.visible, sent=sent + resent))
+    marks, lanes = {one.shard: one.mark for one in scans}, _sent((*scans, *again))
+    _remember(services, before, Watermarks(marks=marks, swept=swept, backlog=depth.lanes, sent=lanes))
+    sent, resent = (sum(_sent(some).values()) for some in (scans, again))
     unfinished = sum(not one.whole for one in (*scans, *again))
     services.events.emit(
         "tick",
@@ -63,6 +77,7 @@ def tick(services: Services, minute: datetime, *, until: datetime) -> int:
         sent=sent,
         resent=resent,
         backlog=depth.visible,
+        second_lane=lanes[Lane.SECOND],
         unfinished=unfinished,
         overdue=_overdue(services, shards, minute - OVERDUE, until=until),
         took_ms=round((services.clock.now() - began).total_seconds() * 1000),
@@ -70,25 +85,50 @@ def tick(services: Services, minute: datetime, *, until: datetime) -> int:
     return sent + resent
 
 
-def _scan(services: Services, ranges: Sequence[Range], *, until: datetime) -> Sequence[Scan]:
-    with ThreadPoolExecutor(SCANNERS) as pool:
-        return list(pool.map(lambda one: _send_range(services, *one, until=until), ranges))
+def _scan(
+    services: Services, ranges: Sequence[Range], *, route: Route, until: datetime, lanes: frozenset[Lane] = OPEN
+) -> Sequence[Scan]:
+    def send(one: Range) -> Scan:
+        return _send_range(services, *one, route=route, lanes=lanes, until=until)
+
+    return services.crew.map(send, ranges, hands=SCANNERS)
 
 
-def _send_range(services: Services, shard: int, since: datetime, end: datetime, *, until: datetime) -> Scan:
-    sent, mark = 0, since
+def _send_range(
+    services: Services,
+    shard: int,
+    since: datetime,
+    end: datetime,
+    *,
+    route: Route,
+    lanes: frozenset[Lane],
+    until: datetime,
+) -> Scan:
+    """Sends what a range holds by those of the lanes that are open."""
+    scan = Scan(shard=shard, mark=since, sent={}, whole=False)
     try:
         for page in services.next_fires.due(shard, since=since, until=end):
-            left = services.queue.send(page, now=services.clock.now())
-            sent += len(page) - len(left)
-            mark = max([mark, *(one.due_at for one in page[-1:])])
+            routed = [route(due) for due in page]
+            taken = [due for due in routed if due.lane in lanes]
+            left = services.queue.send(taken, now=services.clock.now())
+            scan = replace(
+                scan,
+                mark=max([scan.mark, *(one.due_at for one in page[-1:])]),
+                sent=Counter(scan.sent) + Counter(due.lane for due in taken) - Counter(due.lane for due in left),
+                held=scan.held + len(routed) - len(taken),
+            )
             if left:
-                mark = min(one.due_at for one in left)
-            if left or services.clock.now() >= until:
-                return Scan(shard=shard, mark=mark, sent=sent, whole=False)
+                return replace(scan, mark=min(one.due_at for one in left))
+            if services.clock.now() >= until:
+                return scan
     except Unavailable:
-        return Scan(shard=shard, mark=mark, sent=sent, whole=False)
-    return Scan(shard=shard, mark=max(mark, end), sent=sent, whole=True)
+        return scan
+    return replace(scan, mark=max(scan.mark, end), whole=True)
+
+
+def _sent(scans: Sequence[Scan]) -> Mapping[Lane, int]:
+    """How many messages were sent by each lane."""
+    return {lane: sum(one.sent.get(lane, 0) for one in scans) for lane in Lane}
 
 
 def _overdue(services: Services, shards: Sequence[int], before: datetime, *, until: datetime) -> int | None:
@@ -100,8 +140,7 @@ def _overdue(services: Services, shards: Sequence[int], before: datetime, *, unt
         except Unavailable:
             return None
 
-    with ThreadPoolExecutor(SCANNERS) as pool:
-        counts = [one for one in pool.map(count, shards) if one is not None]
+    counts = [one for one in services.crew.map(count, shards, hands=SCANNERS) if one is not None]
     return sum(counts) if counts else None
 
 
@@ -115,24 +154,27 @@ def _sweep(
     until: datetime,
 ) -> tuple[datetime | None, Sequence[Scan]]:
     """How far the sweep has looked after this tick, and what it sent."""
-    if behind(before, depth):
+    lanes = frozenset(lane for lane in Lane if not behind(before, depth, lane))
+    if not lanes:
         return before.swept, []
     since = before.swept or minute - MINUTE
     ranges = [(shard, since - age, minute - age) for age in AGES for shard in shards]
     if minute.minute == 0:  # a job may be made with a time long past: no age is ever crossed by it
         ranges += [(shard, BEGINNING, minute - AGES[-1]) for shard in shards]
-    scans = _scan(services, ranges, until=until)
-    return (max(since, minute) if all(one.whole for one in scans) else before.swept), scans
+    scans = _scan(services, ranges, route=lambda due: within(services.share, due, minute), until=until, lanes=lanes)
+    done = all(one.whole and not one.held for one in scans)
+    return (max(since, minute) if done else before.swept or since), scans
 
 
-def behind(before: Watermarks, depth: Depth) -> bool:
-    """Whether messages wait longer than half a minute, by what the queue lost since the last tick. In doubt, yes."""
-    if depth.visible == 0:
+def behind(before: Watermarks, depth: Depth, lane: Lane) -> bool:
+    """Whether messages wait longer than half a minute, by what the lane lost since the last tick. In doubt, yes."""
+    visible = depth.lanes.get(lane, 0)
+    if visible == 0:
         return False
-    if before.backlog is None:
+    if lane not in before.backlog:
         return True
-    drained = before.backlog + before.sent - depth.visible
-    return depth.visible > drained / 2
+    drained = before.backlog[lane] + before.sent.get(lane, 0) - visible
+    return visible > drained / 2
 
 
 def _remember(services: Services, before: Watermarks, seen: Watermarks) -> None:

@@ -24,6 +24,14 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OldSecret:
+    """The secret a key had before, sealed for a place of its own. Before `until` it goes on proving and signing."""
+
+    secret: Sealed
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
     """A public key and its sealed secret. One set of keys serves every API that uses keys.
 
@@ -35,6 +43,11 @@ class ApiKey:
     secret: Sealed
     created_at: datetime
     label: str = ""
+    previous: OldSecret | None = None
+
+    def previous_at(self, now: datetime) -> OldSecret | None:
+        """The secret before the last rotation, while it counts."""
+        return self.previous if self.previous and now < self.previous.until else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,9 @@ Addresses are judged by lists of our own, from the IANA special-purpose registri
 
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from urllib.parse import quote
 
@@ -43,6 +44,10 @@ class AddressPolicy:
 
     reach: Reach = Reach.PUBLIC
     own_hosts: frozenset[str] = frozenset()
+
+    def also_own(self, host: str) -> "AddressPolicy":
+        """With one more name of our API. A developer's machine has other servers under the same name: not there."""
+        return self if self.reach is Reach.LOCAL else replace(self, own_hosts=self.own_hosts | {host.lower()})
 
 
 PUBLIC_ONLY = AddressPolicy()
@@ -76,6 +81,11 @@ def check_url(url: str, *, field: str, policy: AddressPolicy = PUBLIC_ONLY) -> N
 
 def read_url(url: str, *, field: str = "url", policy: AddressPolicy = PUBLIC_ONLY) -> Place:
     """The place a URL names; raises Invalid or TooLarge where `check_url` does."""
+    return _read(url, field, policy)
+
+
+@lru_cache(maxsize=1024)  # a job that recurs has the same one at each firing
+def _read(url: str, field: str, policy: AddressPolicy) -> Place:
     if len(url) > MAX_URL:
         raise TooLarge(field, f"must have at most {MAX_URL} characters")
     if AMBIGUOUS.search(url):
@@ -214,6 +224,7 @@ def _refuse_special(place: Place, field: str, policy: AddressPolicy) -> None:
         raise Invalid(field, "must not point to a private or special address")
 
 
+@lru_cache(maxsize=1024)
 def _literal(host: str) -> IPAddress | None:
     try:
         return IPv6Address(host) if ":" in host else IPv4Address(host)

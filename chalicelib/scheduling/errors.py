@@ -10,10 +10,13 @@ BelltowerError
 |  +- Taken          a name that must be unique is in use
 |  +- Completed      the job has fired for the last time
 +- QuotaExceeded     the account has as many as it may have
++- Forbidden         who asks is known, and may not
++- Throttled         too many failed logins from there: later
 +- Unavailable       a service below is down: nothing was changed, try again
 +- Tampered          a ciphertext does not belong where it was found
 """
 
+import traceback
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -86,6 +89,18 @@ class QuotaExceeded(BelltowerError):
     """The account has as many of these as it may have."""
 
 
+class Forbidden(BelltowerError):
+    """Who asks is known, and needs another proof for this."""
+
+
+class Throttled(BelltowerError):
+    """Too many logins from there have failed. Before `retry_after` none is looked at, not even the right one."""
+
+    def __init__(self, retry_after: timedelta) -> None:
+        self.retry_after = retry_after
+        super().__init__("Too many failed logins, try again later")
+
+
 class Unavailable(BelltowerError):
     """A service below does not answer. Nothing was changed; asking again after `retry_after` is safe."""
 
@@ -96,3 +111,15 @@ class Unavailable(BelltowerError):
 
 class Tampered(BelltowerError):
     """A ciphertext was found at a place it was not sealed for, or was changed."""
+
+
+def told(error: Exception) -> str:
+    """What an operator may be told of an error: ours in its own words, of any other no text, which may hold anything.
+
+    But its kind, the code where AWS gave it one, and its way through our own files.
+    """
+    if isinstance(error, BelltowerError):
+        return str(error)
+    frames = ((frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__))
+    way = [f"{file.rpartition('/')[2]}:{line}" for file, line in frames if "chalicelib" in file]
+    return " ".join(filter(None, (type(error).__name__, getattr(error, "code", ""), f"at {' > '.join(way)}")))

@@ -94,6 +94,11 @@ class Execution:
         """Whether nothing will be sent for it any more."""
         return self.state is not ExecutionState.WAITING
 
+    @property
+    def tried(self) -> bool:
+        """Whether an attempt or its end is in it: a record without either only says who is at it."""
+        return self.final or bool(self.attempts)
+
     def attempted(self, attempt: Attempt, policy: RetryPolicy) -> "Execution":
         """After one more attempt: delivered, waiting for the next one, or failed."""
         attempts = (*self.attempts, attempt)

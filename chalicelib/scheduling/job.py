@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from chalicelib.scheduling.errors import Completed
+from chalicelib.scheduling.lane import Lane
 from chalicelib.scheduling.retry import NEVER, Misfire, RetryPolicy
 from chalicelib.scheduling.schedule import Cron, Every, Once, Schedule
 from chalicelib.scheduling.target import Callback, Target
@@ -102,7 +103,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """Where a job stands. `due_at` is None unless it is active; `claim` is the last firing that was claimed."""
+    """Where a job stands. `due_at` is None unless it is active; `claim` is the last firing that was claimed.
+
+    `lane`: the second while it fails.
+    """
 
     schedule: Schedule
     misfire: Misfire = Misfire.LATEST
@@ -110,6 +114,7 @@ class Standing:
     rev: int = 1
     due_at: datetime | None = None
     claim: Claim | None = None
+    lane: Lane = Lane.FIRST
 
     def paused(self) -> "Standing":
         """Out of the index; a second pause changes nothing."""
@@ -122,14 +127,26 @@ class Standing:
         if self.state is JobState.ACTIVE:
             return self
         state = moved(self.state, Move.RESUME)
-        due_at = self.schedule.next_after(now)
+        due_at = self._not_again(self.schedule, self.schedule.next_after(now))
         return replace(self, state=state if due_at else JobState.FINISHED, due_at=due_at, rev=self.rev + 1)
 
     def rescheduled(self, schedule: Schedule, now: datetime) -> "Standing":
-        """On another schedule; a paused job stays paused, a finished one is active again."""
-        state = moved(self.state, Move.RESCHEDULE)
-        due_at = first_due(schedule, now) if state is JobState.ACTIVE else None
+        """On another schedule; a paused job stays paused, a finished one is active again, if it is to fire again."""
+        state, due_at = moved(self.state, Move.RESCHEDULE), None
+        if state is JobState.ACTIVE:
+            due_at = self._not_again(schedule, first_due(schedule, now))
+            state = state if due_at else JobState.FINISHED
         return replace(self, schedule=schedule, state=state, due_at=due_at, rev=self.rev + 1)
+
+    def skipped(self, now: datetime) -> "Standing":
+        """Past what was due by now, of an active job."""
+        due_at = self.schedule.next_after(now)
+        return replace(self, state=self.state if due_at else moved(self.state, Move.EXHAUST), due_at=due_at)
+
+    def _not_again(self, schedule: Schedule, due_at: datetime | None) -> datetime | None:
+        """Claims come a little early: a due time that is still to come may have its firing under way."""
+        claimed = self.claim is not None and self.claim.due_at == due_at
+        return schedule.next_after(due_at) if claimed and due_at else due_at
 
     def fired(self, claim: Claim) -> "Standing":
         """After `claim`: on to the next firing, missed times coalesced unless the policy wants every one."""

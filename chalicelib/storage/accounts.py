@@ -3,9 +3,10 @@
 account   account#<account>      account
 name      name#<name>            name         in lower case: holds the name for one account
 e-mail    email#<address>        email        the same for its address
-key       key#<key>              key          its secret, sealed, and whose it is
+key       key#<key>              key          its secrets, sealed, and whose it is
 listed    account#<account>      key#<key>    the account's keys
 password  password#<account>     password     apart, so that a role can be kept from it
+failures  failures#<place>       failures     of logins, until they expire: see logins.py
 """
 
 from collections.abc import Callable, Sequence
@@ -13,11 +14,12 @@ from datetime import timedelta
 from typing import Generic, TypeVar
 
 from chalicelib.ports import Clock
-from chalicelib.scheduling.account import Account, ApiKey
-from chalicelib.scheduling.errors import Taken
+from chalicelib.scheduling.account import Account, ApiKey, OldSecret
+from chalicelib.scheduling.errors import Taken, Unavailable
 from chalicelib.scheduling.job import from_millis, to_millis
 from chalicelib.scheduling.secret import Sealed
-from chalicelib.storage.tables import ABSENT, PRESENT, Item, Key, Refused, Table
+from chalicelib.storage.codec import optional
+from chalicelib.storage.tables import ABSENT, PRESENT, Item, Key, Refused, Table, equals
 
 MOST_RECENT = 10_000
 RECENT = timedelta(seconds=10)
@@ -58,8 +60,12 @@ class DynamoAccounts:
         return str(item["hash"]) if item else None
 
     def change(self, account: Account, *, before: Account, password: str | None = None) -> None:
-        """Puts `account` where `before` stands; the name stays. Raises Taken for an address that is another's."""
-        changes = [self._table.putting(_account_item(account), condition=PRESENT)]
+        """Puts `account` where `before` stands; the name stays. Raises Taken for an address that is another's.
+
+        Raises Unavailable where its data key was wrapped anew meanwhile: the old one must not come back.
+        """
+        same_key = equals("data_key", before.data_key)
+        changes = [self._table.putting(_account_item(account), condition=same_key)]
         if account.email.casefold() != before.email.casefold():
             holder = _holder("email", account.email, account)
             changes.append(self._table.putting(holder, condition=ABSENT))
@@ -69,7 +75,9 @@ class DynamoAccounts:
         try:
             self._table.transact(*changes)
         except Refused:
-            raise Taken("email") from None
+            stands = self.account(before.account_id)
+            wrapped_anew = stands is not None and stands.data_key != before.data_key
+            raise (Unavailable("the account") if wrapped_anew else Taken("email")) from None
 
     def remove(self, account: Account, keys: Sequence[ApiKey]) -> None:
         """With its keys: from now on nobody signs in as it. Its jobs find no account any more and are not sent."""
@@ -105,6 +113,15 @@ class DynamoKeys:
         items = self._table.batch_get(_api_key(name) for name in names)
         found = [_key(item["pk"].removeprefix("key#"), item) for item in items]
         return sorted(found, key=lambda one: (one.created_at, one.key))
+
+    def replace(self, key: ApiKey, *, before: ApiKey) -> bool:
+        """A compare-and-set on the sealed secret, which is never the same twice."""
+        [item, _] = _key_items(key)
+        try:
+            self._table.put(item, condition=equals("secret", before.secret.ciphertext))
+        except Refused:
+            return False
+        return True
 
     def remove(self, key: ApiKey) -> bool:
         """From now on nothing is signed with it. False: it was gone."""
@@ -192,6 +209,7 @@ def _key_items(key: ApiKey) -> list[Item]:
         "secret": key.secret.ciphertext,
         "created_at": to_millis(key.created_at),
         "label": key.label,
+        "previous": optional(_previous_map, key.previous),
     }
     return [secret, {"pk": listed_pk, "sk": listed_sk}]
 
@@ -203,7 +221,16 @@ def _key(name: str, item: Item) -> ApiKey:
         secret=Sealed(ciphertext=item["secret"]),
         created_at=from_millis(item["created_at"]),
         label=item["label"],
+        previous=optional(_previous, item.get("previous")),
     )
+
+
+def _previous_map(previous: OldSecret) -> Item:
+    return {"secret": previous.secret.ciphertext, "until": to_millis(previous.until)}
+
+
+def _previous(item: Item) -> OldSecret:
+    return OldSecret(secret=Sealed(ciphertext=item["secret"]), until=from_millis(item["until"]))
 
 
 def _password_item(account: Account, password: str) -> Item:

@@ -27,6 +27,7 @@ from chalicelib.scheduling.job import (
     from_millis,
     to_millis,
 )
+from chalicelib.scheduling.lane import Lane
 from chalicelib.scheduling.retry import Misfire, RetryPolicy
 from chalicelib.scheduling.schedule import Cron, Every, Once, Schedule, Spelling
 from chalicelib.scheduling.secret import Sealed
@@ -77,7 +78,7 @@ def execution_key(account_id: str, firing_id: str) -> Key:
 
 
 def standing_item(ref: JobRef, standing: Standing, *, shard: int, expires_at: datetime | None) -> Item:
-    """The small item that every firing rewrites. Out of the index: no `shard`, no `due_at`."""
+    """The small item that every firing rewrites. Out of the index: no `shard`, no `due_at`. First lane: no `lane`."""
     pk, sk = standing_key(ref)
     return {
         "pk": pk,
@@ -89,6 +90,7 @@ def standing_item(ref: JobRef, standing: Standing, *, shard: int, expires_at: da
         "schedule": schedule_map(standing.schedule),
         "misfire": standing.misfire.value,
         "claim": optional(claim_map, standing.claim),
+        "lane": lane_value(standing.lane),
         "expires_at": optional(to_seconds, expires_at),
     }
 
@@ -102,7 +104,18 @@ def standing_of(item: Mapping[str, Any]) -> Standing:
         rev=item["rev"],
         due_at=optional(from_millis, item.get("due_at")),
         claim=optional(claim_of, item.get("claim")),
+        lane=lane_of(item.get("lane")),
     )
+
+
+def lane_value(lane: Lane) -> str | None:
+    """A lane in a standing: the first is not written, so that a healthy job's index entry is as small as it was."""
+    return None if lane is Lane.FIRST else lane.value
+
+
+def lane_of(value: str | None) -> Lane:
+    """The lane in a standing, or in its index entry."""
+    return Lane(value) if value else Lane.FIRST
 
 
 def claim_map(claim: Claim) -> Item:

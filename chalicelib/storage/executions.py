@@ -7,27 +7,32 @@ one for the by-job index (which a setting leaves out). tests/storage/test_cost.p
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import chain, islice
 from typing import Any
 
-from chalicelib.ports import Claimed, Clock, FiringRef, JobClaim, RetryClaim
+from chalicelib.ports import Claimed, Clock, FiringRef, JobClaim, RetryClaim, Span
 from chalicelib.scheduling.errors import Unavailable
 from chalicelib.scheduling.execution import Execution, ExecutionState
 from chalicelib.scheduling.job import Claim, Job, JobRef, JobState, Standing, to_millis
+from chalicelib.scheduling.lane import Lane
 from chalicelib.storage.codec import (
+    BUCKETS,
     claim_map,
     definition_key,
     execution_hashes,
     execution_key,
     job_hash,
+    lane_value,
     optional,
     standing_key,
     standing_of,
 )
 from chalicelib.storage.jobs import jobs_in, shard_of
 from chalicelib.storage.records import execution_item, execution_of
-from chalicelib.storage.tables import Item, Key, Refused, Statement, Table, equals, setting
+from chalicelib.storage.tables import ABSENT, PRESENT, Item, Key, Refused, Statement, Table, equals, setting
 
 BY_JOB = ("by-job", "job", "sk")
 LAST_HEX = "f" * 20
@@ -110,10 +115,25 @@ class DynamoFirings:
             return _holds(refusal.old, claim)
         return True
 
+    def mark(self, firing: Execution, claim: Claim) -> Execution:
+        """A put where nothing is."""
+        marked = replace(firing, claim=claim)
+        try:
+            self._table.put(self._item(marked), condition=ABSENT)
+        except Refused:
+            item = self._table.get(execution_key(firing.ref.account_id, firing.firing_id))
+            return execution_of(item) if item else firing
+        return marked
+
     def record(self, executions: Sequence[Execution]) -> Sequence[Execution]:
         """One batched write."""
         left = {(item["pk"], item["sk"]) for item in self._table.batch_put([self._item(one) for one in executions])}
         return [one for one in executions if execution_key(one.ref.account_id, one.firing_id) in left]
+
+    def move(self, ref: JobRef, lane: Lane) -> None:
+        """One more write, paid only by a job that begins to fail or to work."""
+        with suppress(Refused):
+            self._table.update(standing_key(ref), setting({"lane": lane_value(lane)}), condition=PRESENT)
 
     def _item(self, execution: Execution) -> Item:
         return execution_item(
@@ -136,7 +156,7 @@ class DynamoExecutions:
 
     def between(self, account_id: str, start: datetime, end: datetime) -> Sequence[Execution]:
         """Due in [start, end]: every bucket is read, and the ids merged, which open with the due time."""
-        between = (f"{to_millis(start):012x}", f"{to_millis(end):012x}{LAST_HEX}")
+        between = _ids_in(Span(start=start, end=end))
 
         def bucket(pk: str) -> list[Item]:
             return [item for page in self._table.query(pk, between=between) for item in page]
@@ -146,24 +166,49 @@ class DynamoExecutions:
             found = heapq.merge(*pool.map(bucket, hashes), key=lambda item: item["sk"])
         return [execution_of(item) for item in found]
 
-    def of_job(self, ref: JobRef, *, limit: int) -> Sequence[Execution]:
+    def latest(self, account_id: str, span: Span, *, limit: int) -> Sequence[Execution]:
+        """A page of each bucket, then another of those that run out, until there are enough."""
+        between, page = _ids_in(span), limit // BUCKETS + 1
+        pages = [
+            self._table.query(pk, between=between, newest_first=True, limit=page) for pk in execution_hashes(account_id)
+        ]
+        found = heapq.merge(*map(chain.from_iterable, pages), key=lambda item: item["sk"], reverse=True)
+        return [execution_of(item) for item in islice(found, limit)]
+
+    def of_job(self, ref: JobRef, *, limit: int, span: Span | None = None) -> Sequence[Execution]:
         """The latest first, by the by-job index: a moment behind what was recorded."""
-        pages = self._table.query(job_hash(ref), index=BY_JOB, newest_first=True, limit=limit)
+        between = _ids_in(span) if span else None
+        pages = self._table.query(job_hash(ref), between=between, index=BY_JOB, newest_first=True, limit=limit)
         ids = [item["sk"] for item in next(pages, [])]
         items = self._table.batch_get(execution_key(ref.account_id, firing_id) for firing_id in ids)
         return sorted((execution_of(item) for item in items), key=lambda one: one.firing_id, reverse=True)
 
     def cancel(self, execution: Execution) -> bool:
-        """A compare-and-set on what stands in the index."""
+        """A compare-and-set on what stands in the index, or on the claim that took it out."""
         closed = execution.closed(ExecutionState.CANCELLED, "the job was changed")
-        changes = {"state": closed.state.value, "reason": closed.reason, "due_at": None, "shard": None}
-        condition = equals("rev", execution.rev) & equals("due_at", to_millis(execution.retry_at or execution.due_at))
+        changes = {"state": closed.state.value, "reason": closed.reason, "due_at": None, "shard": None, "claim": None}
+        held = execution.claim
+        condition = equals("rev", execution.rev) & (
+            equals("claim", held.nonce, "nonce")
+            if held and execution.retry_at is None
+            else equals("due_at", to_millis(execution.retry_at or execution.due_at))
+        )
         try:
             key = execution_key(execution.ref.account_id, execution.firing_id)
             self._table.update(key, setting(changes), condition=condition)
         except Refused:
             return False
         return True
+
+
+def _ids_in(span: Span) -> tuple[str, str]:
+    """The first and the last id that an execution of the span may have: ids open with the due time.
+
+    DynamoDB refuses a range that ends before it begins. What it begins with is shorter than an id, so it is no id.
+    """
+    low, high = f"{to_millis(span.start):012x}", f"{to_millis(span.end):012x}{LAST_HEX}"
+    high = min(high, f"{max(int(span.before, 16) - 1, 0):032x}") if span.before else high
+    return low, max(low, high)
 
 
 def _apart(claims: Sequence[JobClaim | RetryClaim]) -> Iterator[list[int]]:

@@ -1,8 +1,8 @@
 """Jobs and the next-fire index in the jobs table.
 
 A job is three items, written in one transaction: its standing, its definition, and its line in the account's list. The
-standing alone stands in the index `next-fire` (sparse: hash `shard`, range `due_at`, projecting the keys and `rev`),
-together with executions that wait for a retry. The keys are in codec.py.
+standing alone stands in the index `next-fire` (sparse: hash `shard`, range `due_at`, projecting the keys, `rev` and
+`lane`), together with executions that wait for a retry. The keys are in codec.py.
 """
 
 import hashlib
@@ -13,11 +13,13 @@ from typing import Any
 from chalicelib.ports import Due, FiringRef, Watermarks
 from chalicelib.scheduling.errors import Taken
 from chalicelib.scheduling.job import Ending, Job, JobRef, from_millis, to_millis
+from chalicelib.scheduling.lane import Lane
 from chalicelib.scheduling.schedule import Once
 from chalicelib.storage.codec import (
     definition_item,
     definition_key,
     definition_of,
+    lane_of,
     listing_hash,
     listing_key,
     optional,
@@ -150,8 +152,8 @@ class DynamoNextFires:
         return Watermarks(
             marks={int(shard): from_millis(mark) for shard, mark in item["marks"].items()},
             swept=optional(from_millis, item.get("swept")),
-            backlog=item.get("backlog"),
-            sent=item["sent"],
+            backlog=_by_lane(item.get("backlog")),
+            sent=_by_lane(item.get("sent")),
             version=item["version"],
         )
 
@@ -163,8 +165,8 @@ class DynamoNextFires:
             "sk": sk,
             "marks": {str(shard): to_millis(mark) for shard, mark in marks.marks.items()},
             "swept": optional(to_millis, marks.swept),
-            "backlog": marks.backlog,
-            "sent": marks.sent,
+            "backlog": {lane.value: count for lane, count in marks.backlog.items()},
+            "sent": {lane.value: count for lane, count in marks.sent.items()},
             "version": marks.version + 1,
         }
         try:
@@ -189,12 +191,18 @@ def _job(half: dict[str, Item]) -> Job | None:
 
 
 def _due_of(entry: Mapping[str, Any]) -> Due:
-    """From DynamoDB's own JSON: a tick reads thousands of them."""
+    """From DynamoDB's own JSON: a tick reads thousands of them. What waits in a record is a retry, almost always."""
     account_id, _, rest = entry["pk"]["S"].partition("#")
     sk = entry["sk"]["S"]
-    subject: JobRef | FiringRef = (
-        JobRef(account_id=account_id, job_id=rest)
-        if sk == "standing"
-        else FiringRef(account_id=account_id, firing_id=sk)
-    )
-    return Due(subject=subject, due_at=from_millis(int(entry["due_at"]["N"])), rev=int(entry["rev"]["N"]))
+    subject: JobRef | FiringRef
+    if sk == "standing":
+        subject, lane = JobRef(account_id=account_id, job_id=rest), lane_of(entry.get("lane", {}).get("S"))
+    else:
+        subject, lane = FiringRef(account_id=account_id, firing_id=sk), Lane.SECOND
+    due_at, rev = from_millis(int(entry["due_at"]["N"])), int(entry["rev"]["N"])
+    return Due(subject=subject, due_at=due_at, rev=rev, lane=lane)
+
+
+def _by_lane(counts: object) -> dict[Lane, int]:
+    """The first marks had one number for both lanes: it counts for none."""
+    return {Lane(name): count for name, count in counts.items()} if isinstance(counts, dict) else {}

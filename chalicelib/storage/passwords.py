@@ -32,6 +32,10 @@ class Argon2Passwords:
             return False
         return verified and hashed is not None
 
+    def outdated(self, hashed: str) -> bool:
+        """Whether its parameters are others than those above."""
+        return self._hasher.check_needs_rehash(hashed)
+
     @cached_property
     def _hasher(self) -> "PasswordHasher":
         from argon2 import PasswordHasher  # noqa: PLC0415 - see above

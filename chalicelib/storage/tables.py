@@ -8,8 +8,10 @@ An item is a dict of plain values: str, int, bytes, bool, dict, list. None stand
 """
 
 import base64
+import time
+import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,13 +21,18 @@ from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
 from chalicelib.scheduling.errors import Unavailable
-from chalicelib.wire import Refusal
+from chalicelib.wire import Refusal, pause_before
 
 Item = dict[str, Any]
 Key = tuple[str, str]
 
 GET_LIMIT, PUT_LIMIT, STATEMENT_LIMIT = 100, 25, 25
-ROUNDS = 5  # how often what DynamoDB left unprocessed is sent again
+ROUNDS = 5  # how often a batch is sent for what DynamoDB leaves undone of it, with pauses in between
+PASSING = frozenset(
+    {"InternalServerError", "ProvisionedThroughputExceeded", "RequestLimitExceeded", "ThrottlingError"}
+    | {"TransactionConflict"}
+)
+"""Errors of one statement in a batch that say "not now"."""
 
 
 class Refused(Exception):
@@ -53,12 +60,15 @@ class Statement:
 
 
 class Table:
-    """A table with the keys `pk` and `sk`. `units` counts the capacity consumed, by operation."""
+    """A table with the keys `pk` and `sk`. `units` counts the capacity consumed, by operation.
 
-    def __init__(self, door: Door, name: str) -> None:
+    `sleep`: what waits between the rounds of a batch.
+    """
+
+    def __init__(self, door: Door, name: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
         self.name = name
         self.units: Counter[str] = Counter()
-        self._door = door
+        self._door, self._sleep = door, sleep
         self._expressions = Connection(region="none")  # makes no call
         self._expressions.add_meta_table(_described(name))
 
@@ -119,7 +129,7 @@ class Table:
         wanted, found = [_key(key) for key in dict.fromkeys(keys)], []
         for start in range(0, len(wanted), GET_LIMIT):
             pending = wanted[start : start + GET_LIMIT]
-            for _ in range(ROUNDS):
+            for _ in self._rounds():
                 request = {"RequestItems": {self.name: {"Keys": pending, "ConsistentRead": True}}}
                 answer = self._call("BatchGetItem", request)
                 found += [loaded(item) for item in answer["Responses"].get(self.name, [])]
@@ -135,7 +145,7 @@ class Table:
         left: list[Item] = []
         for start in range(0, len(items), PUT_LIMIT):
             pending = [{"PutRequest": {"Item": dumped(item)}} for item in items[start : start + PUT_LIMIT]]
-            for _ in range(ROUNDS):
+            for _ in self._rounds():
                 answer = self._call("BatchWriteItem", {"RequestItems": {self.name: pending}})
                 pending = answer.get("UnprocessedItems", {}).get(self.name, [])
                 if not pending:
@@ -150,13 +160,43 @@ class Table:
         """
         verdicts: list[Refused | Unavailable | None] = []
         for start in range(0, len(statements), STATEMENT_LIMIT):
-            request = {"Statements": [_asked(one) for one in statements[start : start + STATEMENT_LIMIT]]}
-            verdicts += [_verdict(one) for one in self._call("BatchExecuteStatement", request)["Responses"]]
+            verdicts += self._execute(statements[start : start + STATEMENT_LIMIT])
         return verdicts
 
+    def _execute(self, statements: Sequence[Statement]) -> list[Refused | Unavailable | None]:
+        """One batch; what was throttled of it is sent again, and what was done after all is refused then."""
+        answers = list(self._responses(statements))
+        for number in range(1, ROUNDS):
+            left = [place for place, answer in enumerate(answers) if _code(answer) in PASSING]
+            if not left:
+                break
+            self._sleep(pause_before(number))
+            try:
+                again = self._responses([statements[place] for place in left])
+            except Unavailable:  # the verdicts on the others hold
+                break
+            for place, answer in zip(left, again, strict=True):
+                answers[place] = answer
+        return [_verdict(one) for one in answers]
+
+    def _responses(self, statements: Sequence[Statement]) -> Sequence[Mapping[str, Any]]:
+        request = {"Statements": [_asked(one) for one in statements]}
+        responses: Sequence[Mapping[str, Any]] = self._call("BatchExecuteStatement", request)["Responses"]
+        return responses
+
+    def _rounds(self) -> Iterator[int]:
+        """Numbers the rounds of a batch, and waits before each but the first."""
+        for number in range(ROUNDS):
+            if number:
+                self._sleep(pause_before(number))
+            yield number
+
     def transact(self, *changes: Mapping[str, Any]) -> None:
-        """All of the changes (`putting`, `updating`, `deleting`) or none. Raises Refused where a condition fails."""
-        self._call("TransactWriteItems", {"TransactItems": list(changes)})
+        """All of the changes (`putting`, `updating`, `deleting`) or none. Raises Refused where a condition fails.
+
+        The token makes it one transaction however often the wire sends it: a lost reply is no failed condition.
+        """
+        self._call("TransactWriteItems", {"TransactItems": list(changes), "ClientRequestToken": str(uuid.uuid4())})
 
     def putting(self, item: Item, *, condition: Condition | None = None) -> Mapping[str, Any]:
         """A put for `transact`."""
@@ -244,7 +284,13 @@ def _verdict(response: Mapping[str, Any]) -> Refused | Unavailable | None:
     error = response.get("Error")
     if not error:
         return None
-    return Refused(_old(error)) if error.get("Code") == "ConditionalCheckFailed" else Unavailable("the database")
+    return Refused(_old(error)) if _code(response) == "ConditionalCheckFailed" else Unavailable("the database")
+
+
+def _code(response: Mapping[str, Any]) -> str | None:
+    """The error of one statement of several, if it had one."""
+    code: str | None = response.get("Error", {}).get("Code")
+    return code
 
 
 def _old(answer: Mapping[str, Any]) -> Item | None:
@@ -278,35 +324,45 @@ def loaded(item: Mapping[str, Any]) -> Item:
 
 
 def value_of(value: Any) -> dict[str, Any]:
-    """One attribute value. A bool is asked for before int, which it also is."""
-    match value:
-        case bool():
-            return {"BOOL": value}
-        case str():
-            return {"S": value}
-        case int():
-            return {"N": str(value)}
-        case bytes():
-            return {"B": value}
-        case Mapping():
-            return {"M": dumped(value)}
-        case list() | tuple():
-            return {"L": [value_of(entry) for entry in value]}
+    """One attribute value. By its exact type, which costs a third of asking for one after the other."""
+    written = WRITTEN.get(type(value))
+    if written:
+        return written(value)
+    if isinstance(value, str | Mapping):  # an enumeration's text, or a map of another kind
+        return {"S": str(value)} if isinstance(value, str) else {"M": dumped(value)}
     raise TypeError(f"no attribute value for {type(value).__name__}")
 
 
 def _plain(value: Mapping[str, Any]) -> Any:
     [(kind, content)] = value.items()
-    match kind:
-        case "N":
-            return int(content)
-        case "B" if isinstance(content, str):
-            return base64.b64decode(content)
-        case "M":
-            return loaded(content)
-        case "L":
-            return [_plain(entry) for entry in content]
-    return content
+    return content if kind == "S" else READ[kind](content)
+
+
+def _bytes(content: str | bytes) -> bytes:
+    """The wire has them in base64."""
+    return base64.b64decode(content) if isinstance(content, str) else content
+
+
+def _listed(values: Sequence[Any]) -> dict[str, Any]:
+    return {"L": [value_of(value) for value in values]}
+
+
+WRITTEN: Mapping[type, Callable[[Any], dict[str, Any]]] = {
+    str: lambda value: {"S": value},
+    int: lambda value: {"N": str(value)},
+    bool: lambda value: {"BOOL": value},
+    bytes: lambda value: {"B": value},
+    dict: lambda value: {"M": dumped(value)},
+    list: _listed,
+    tuple: _listed,
+}
+READ: Mapping[str, Callable[[Any], Any]] = {
+    "N": int,
+    "B": _bytes,
+    "BOOL": bool,
+    "M": loaded,
+    "L": lambda values: [_plain(value) for value in values],
+}
 
 
 def _key(key: Key) -> dict[str, Any]:

@@ -22,6 +22,11 @@ from chalicelib.wire import Refusal
 
 NONCE = 12
 MOST_KEYS = 1_000
+UNKNOWN_OPERATION = frozenset({"InvalidAction", "UnknownOperationException"})
+
+
+class UnknownOperation(Exception):
+    """What answers is not all of KMS: an embedded engine."""
 
 
 class Kms(Protocol):
@@ -61,6 +66,23 @@ class KmsVault:
         except (InvalidTag, ValueError):
             raise Tampered(f"the ciphertext at {place} does not belong there") from None
 
+    def rewrapped(self, account_id: str, wrapped: bytes) -> bytes:
+        """The same data key under what the KMS key is now. It stays inside KMS, except where that cannot re-encrypt."""
+        key, context = self._key_id, _context(account_id)
+        try:
+            answer = self._ask(
+                "ReEncrypt",
+                CiphertextBlob=wrapped,
+                SourceKeyId=key,
+                SourceEncryptionContext=context,
+                DestinationKeyId=key,
+                DestinationEncryptionContext=context,
+            )
+        except UnknownOperation:
+            plain = self._ask("Decrypt", KeyId=key, CiphertextBlob=wrapped, EncryptionContext=context)["Plaintext"]
+            answer = self._ask("Encrypt", KeyId=key, Plaintext=_blob(plain), EncryptionContext=context)
+        return _blob(answer["CiphertextBlob"])
+
     def _box(self, account: Account) -> AESGCM:
         since, box = self._keys.get(account.data_key, (float("-inf"), None))
         if box and self._clock.now().timestamp() - since < self._keep.total_seconds():
@@ -86,6 +108,8 @@ class KmsVault:
         except Refusal as refusal:
             if refusal.code == "InvalidCiphertextException":
                 raise Tampered("a data key does not belong to its account") from None
+            if refusal.code in UNKNOWN_OPERATION:
+                raise UnknownOperation from refusal
             raise Unavailable("the key service") from refusal
 
 

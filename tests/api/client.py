@@ -47,9 +47,17 @@ class Client:
             mount(self.app, dialect, services)
 
     def send(
-        self, method: str, path: str, *, headers: Headers = (), body: bytes | str = b"", staged: bool = False
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Headers = (),
+        body: bytes | str = b"",
+        staged: bool = False,
+        source: str = "192.0.2.1",
+        host: str = "api.belltower.example",
     ) -> Answer:
-        """One request; `staged`: at the invoke URL of AWS, where the client sees the stage before the path."""
+        """One request from an address; `staged`: at AWS's invoke URL, where clients see the stage before the path."""
         raw, _, query = path.partition("?")
         template, params = self._routed(raw)
         if template is None:
@@ -63,6 +71,8 @@ class Client:
                 "resourcePath": template,
                 "path": f"/{STAGE}{raw}" if staged else raw,
                 "stage": STAGE,
+                "identity": {"sourceIp": source},
+                "domainName": host,
             },
             "pathParameters": params or None,
             "multiValueQueryStringParameters": parse_qs(query, keep_blank_values=True) or None,

@@ -32,6 +32,8 @@ SAMPLES: dict[type[BelltowerError], Callable[[], BelltowerError]] = {
     errors.Taken: lambda: errors.Taken("email"),
     errors.Completed: lambda: errors.Completed("it has fired"),
     errors.QuotaExceeded: lambda: errors.QuotaExceeded("An account may have 1 jobs"),
+    errors.Forbidden: lambda: errors.Forbidden("A key makes no other key"),
+    errors.Throttled: lambda: errors.Throttled(timedelta(seconds=6, milliseconds=1)),
     errors.Unavailable: lambda: errors.Unavailable("the database", retry_after=timedelta(seconds=7)),
     errors.Tampered: lambda: errors.Tampered(SECRET),
     BelltowerError: lambda: BelltowerError(SECRET),
@@ -39,10 +41,12 @@ SAMPLES: dict[type[BelltowerError], Callable[[], BelltowerError]] = {
 
 HTTP = {"Invalid": 400, "TooLarge": 413, "Unauthenticated": 401, "NotFound": 404, "MethodNotAllowed": 405}
 HTTP |= {"Conflict": 409, "Taken": 409, "Completed": 409, "QuotaExceeded": 403, "Unavailable": 503}
+HTTP |= {"Forbidden": 403, "Throttled": 429}
 HTTP |= {"Tampered": 500, "BelltowerError": 500, "OurFault": 500}
 BAD = dict.fromkeys(("Conflict", "Taken", "Completed"), 400)
 # RunLater says 404 in plain text where it has no route for a method, and 400 for all else that is the caller's.
 ALWAYS_400 = dict.fromkeys(HTTP, 400) | {
+    "Throttled": 429,
     "Unavailable": 503,
     "Tampered": 500,
     "BelltowerError": 500,
@@ -57,6 +61,7 @@ STATUSES: dict[str, dict[str, int]] = {
     "job_scheduler": HTTP,
     "cronally": HTTP | BAD | {"TooLarge": 400},
     "ndscheduler": HTTP | BAD | {"NotFound": 400, "TooLarge": 400},
+    "belltower": HTTP,
 }
 
 
@@ -117,6 +122,7 @@ def test_an_error_has_its_status_and_the_dialect_s_own_shape(dialect: Dialect, k
 @pytest.mark.parametrize("dialect", dialects.every(), ids=lambda dialect: dialect.name)
 def test_t60_what_is_away_says_when_to_ask_again_and_what_is_wrong_says_what_may_be_asked(dialect: Dialect) -> None:
     away = rendered(dialect, SAMPLES[errors.Unavailable]())
-    assert away.headers["Retry-After"] == "7"
+    throttled = rendered(dialect, SAMPLES[errors.Throttled]())
+    assert (away.headers["Retry-After"], throttled.headers["Retry-After"]) == ("7", "7")
     wrong = rendered(dialect, SAMPLES[errors.MethodNotAllowed]())
     assert wrong.headers["Allow"] == "GET, POST"

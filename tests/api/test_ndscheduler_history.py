@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from chalicelib.api import dialect
 from chalicelib.api import ndscheduler_documents as documents
-from chalicelib.api.dialects import ndscheduler
 from chalicelib.scheduling.audit import AuditEntry, AuditEvent
 from chalicelib.scheduling.execution import Attempt, Execution, ExecutionState, Outcome, OutcomeKind
 from chalicelib.scheduling.job import Claim, JobRef, firing_id
@@ -437,7 +437,9 @@ def test_5_18_an_entry_without_a_user_says_so() -> None:
 
 def test_an_answer_that_no_lambda_could_send_is_refused(asker: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     asker.ran(asker.created())
-    monkeypatch.setattr(ndscheduler, "MAX_ANSWER", 100)
+    monkeypatch.setattr(dialect, "MAX_ANSWER", 100)
     answer = asker.send("GET", "/executions")
-    text = "incorrect parameters: The answer would be too large: ask for a shorter time range"
+    text = (
+        "incorrect parameters: The answer would have more than 6 MB: ask for a shorter time range, or for single jobs"
+    )
     assert (answer.status, answer.json) == (400, {"error": text})

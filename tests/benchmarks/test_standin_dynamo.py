@@ -132,6 +132,23 @@ def test_a_page_ends_before_a_megabyte_is_exceeded() -> None:
     assert query(dynamo, Select="COUNT", Limit=2)["Count"] == 2
 
 
+@pytest.mark.parametrize("limit", [1, 2, 5, 6, None])
+def test_the_pages_of_a_scan_join_to_the_whole_table_also_behind_an_item_that_is_gone(limit: int | None) -> None:
+    dynamo = a_dynamo()
+    for pk, sk in ("b2", "a1", "b1", "c1", "a2"):
+        put(dynamo, pk, sk)
+    request: dict[str, Any] = {"TableName": TABLE} | ({"Limit": limit} if limit else {})
+    read: list[Any] = []
+    while True:
+        answer = dynamo.dispatch("Scan", request)
+        read += answer["Items"]
+        if "LastEvaluatedKey" not in answer:
+            break
+        request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        dynamo.dispatch("DeleteItem", {"TableName": TABLE, "Key": answer["LastEvaluatedKey"]})
+    assert read == [key(pk, sk) for pk, sk in ("a1", "a2", "b1", "b2", "c1")]
+
+
 def test_an_index_shows_its_own_order_and_what_it_projects() -> None:
     dynamo = a_dynamo()
     for sk, due in [("a", 10), ("b", 9), ("c", 9), ("d", 100)]:

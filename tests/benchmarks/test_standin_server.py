@@ -22,6 +22,7 @@ from chalicelib.scheduling.retry import Misfire
 from chalicelib.scheduling.schedule import Once
 from chalicelib.scheduling.target import Webhook
 from chalicelib.storage.accounts import DynamoAccounts, DynamoKeys
+from chalicelib.storage.logins import DynamoLogins
 from chalicelib.storage.tables import Table
 from chalicelib.wire import DYNAMODB, Surroundings, Wire
 from tests.engine import ROOT
@@ -65,7 +66,7 @@ def services(server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Service
     )
     around = Surroundings(region=now.region, credentials=now.credentials, endpoint=now.aws_endpoint)
     table = Table(Wire(DYNAMODB, around), now.accounts_table)
-    return wiring.build(now, accounts=DynamoAccounts(table), keys=DynamoKeys(table))
+    return wiring.build(now, accounts=DynamoAccounts(table), keys=DynamoKeys(table), logins=DynamoLogins(table))
 
 
 def test_a_boto3_client_writes_reads_and_is_refused(server: dict[str, str]) -> None:

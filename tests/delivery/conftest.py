@@ -1,6 +1,6 @@
 """A sender that may call this machine, two names for it, and an authority for its certificates."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -28,8 +28,8 @@ def sender(names: Names) -> Iterator[HttpSender]:
 def send(sender: HttpSender) -> Send:
     """Sends the same firing to a URL, with whatever else the webhook is given."""
 
-    def sending(url: str, *, secret: Secret | None = SECRET, **given: object) -> Outcome:
-        return sender.send(a_webhook(url, **given), message_id=MESSAGE_ID, timestamp=SENT_AT, secret=secret)
+    def sending(url: str, *, secrets: Sequence[Secret] = (SECRET,), **given: object) -> Outcome:
+        return sender.send(a_webhook(url, **given), message_id=MESSAGE_ID, timestamp=SENT_AT, secrets=secrets)
 
     return sending
 

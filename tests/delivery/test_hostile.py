@@ -25,6 +25,10 @@ BOMB = gzip.compress(bytes(32 * 1024 * 1024))
 GZIPPED = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(BOMB)
 CHUNKED = "200 OK\nTransfer-Encoding: chunked"
 
+WELL = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n"
+PROCESSING, ODD = b"HTTP/1.1 102 Processing\r\n\r\n", b"HTTP/1.1 199 Odd\r\nX: 1\r\n\r\n"
+
 CONNECTION = OutcomeKind.CONNECTION
 DELIVERED = OutcomeKind.DELIVERED
 PROTOCOL = OutcomeKind.PROTOCOL
@@ -44,7 +48,7 @@ def sent(sender: HttpSender, url: str, method: str = "POST") -> Outcome:
     tracemalloc.start()
     started = time.monotonic()
     webhook = Webhook(url=url, method=method, timeout=TIMEOUT)
-    outcome = sender.send(webhook, message_id="m", timestamp=SENT_AT, secret=None)
+    outcome = sender.send(webhook, message_id="m", timestamp=SENT_AT, secrets=())
     took = timedelta(seconds=time.monotonic() - started)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -57,6 +61,16 @@ def sent(sender: HttpSender, url: str, method: str = "POST") -> Outcome:
 
 def answer(head: str, body: bytes = b"") -> Script:
     return saying(b"HTTP/1.1 " + head.replace("\n", "\r\n").encode("latin-1") + b"\r\n\r\n" + body)
+
+
+def flooding(data: bytes, *, first: bytes = b"") -> Script:
+    """As fast as it goes, a gigabyte or so."""
+
+    def script(connection: receivers.Connection) -> None:
+        connection.sock.sendall(first)
+        connection.flood(data * 1000, times=20_000)
+
+    return script
 
 
 def row(sentence: str, script: Script, kind: OutcomeKind, *, status: int | None = None, kept: int = 0) -> ParameterSet:
@@ -77,6 +91,15 @@ ENDLESS = (
     row("1 GB of chunk extensions", receivers.endless_chunk_extensions, PROTOCOL, status=200, kept=SOME),
     row("1 GB of trailers", receivers.endless_trailers, PROTOCOL, status=200),
     row("a gzip bomb", saying(GZIPPED + BOMB), DELIVERED, status=200, kept=8192),
+)
+INTERIM = (
+    row("100, then its answer", saying(b"HTTP/1.1 100 Continue\r\n\r\n" + WELL), DELIVERED, status=200, kept=2),
+    row("103 with hints, then its answer", saying(HINTS + WELL), DELIVERED, status=200, kept=2),
+    row("102, 103 and 199, then its answer", saying(PROCESSING + HINTS + ODD + WELL), DELIVERED, status=200, kept=2),
+    row("103, then nothing", saying(HINTS), CONNECTION),
+    row("103 for ever, as fast as it goes", flooding(HINTS), PROTOCOL),
+    row("103 with headers for ever", flooding(b"X: 1\r\n", first=b"HTTP/1.1 103 Early Hints\r\n"), PROTOCOL),
+    row("101, which nobody asked for", answer("101 Switching Protocols\nUpgrade: x"), REFUSED, status=101),
 )
 HEADS = (
     row("a header of 70 kB", answer(f"200 OK\nX-Long: {'x' * 70_000}"), PROTOCOL),
@@ -111,7 +134,7 @@ ENDS = (
 )
 
 
-@pytest.mark.parametrize(("script", "kind", "status", "kept"), [*ENDLESS, *HEADS, *BODIES, *ENDS])
+@pytest.mark.parametrize(("script", "kind", "status", "kept"), [*ENDLESS, *INTERIM, *HEADS, *BODIES, *ENDS])
 def test_t54(sender: HttpSender, script: Script, kind: OutcomeKind, status: int | None, kept: int) -> None:
     with receiver(script) as here:
         outcome = sent(sender, here.url())
@@ -151,7 +174,7 @@ def test_t54_a_body_announced_in_answer_to_head_is_not_waited_for(sender: HttpSe
 def test_t54_a_receiver_that_takes_nothing_in(sender: HttpSender) -> None:
     with receiver(receivers.silent) as here:
         webhook = Webhook(url=here.url(), body=bytes(64 * 1024 * 1024), timeout=TIMEOUT)
-        outcome = sender.send(webhook, message_id="m", timestamp=SENT_AT, secret=None)
+        outcome = sender.send(webhook, message_id="m", timestamp=SENT_AT, secrets=())
     assert outcome.kind is TIMED_OUT
     assert outcome.took <= TIMEOUT + GRACE
 
@@ -163,7 +186,7 @@ def test_t54_redirects_share_one_deadline(sender: HttpSender) -> None:
 
     with receiver(slowly) as here:
         webhook = Webhook(url=here.url(), redirects=20, timeout=TIMEOUT)
-        outcome = sender.send(webhook, message_id="m", timestamp=SENT_AT, secret=None)
+        outcome = sender.send(webhook, message_id="m", timestamp=SENT_AT, secrets=())
     assert outcome.kind is TIMED_OUT
     assert outcome.took <= TIMEOUT + GRACE
 

@@ -22,6 +22,7 @@ from chalicelib.scheduling.job import JobRef
 from chalicelib.scheduling.target import JobClass
 from chalicelib.settings import from_environment
 from chalicelib.storage.accounts import DynamoAccounts, DynamoKeys
+from chalicelib.storage.logins import DynamoLogins
 from chalicelib.storage.tables import Table
 from tests.fakes import FakeReceiver
 
@@ -197,7 +198,9 @@ def test_t23_a_curl_job_reaches_no_address_that_a_webhook_may_not(url: str) -> N
 def test_a_runs_time_follows_the_workers(timeout: int, limit: int) -> None:
     settings = replace(from_environment(ENVIRONMENT), worker_timeout=timedelta(seconds=timeout), shell_jobs=False)
     table = Table(InProcess(Dynamo([], lambda: 0)), "accounts")
-    services = wiring.build(settings, accounts=DynamoAccounts(table), keys=DynamoKeys(table))
+    services = wiring.build(
+        settings, accounts=DynamoAccounts(table), keys=DynamoKeys(table), logins=DynamoLogins(table)
+    )
     runner = services.classes
     assert isinstance(runner, ClassRunner)
     assert runner.surroundings.limit == timedelta(seconds=limit)

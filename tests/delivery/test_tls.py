@@ -5,6 +5,7 @@ import ssl
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,10 +13,12 @@ import pytest
 from chalicelib.delivery.webhook import HttpSender
 from chalicelib.scheduling.address import AddressPolicy, Reach
 from chalicelib.scheduling.execution import Outcome, OutcomeKind
+from chalicelib.scheduling.retry import RetryPolicy
 from chalicelib.scheduling.target import Webhook
 from tests.delivery import receivers
 from tests.delivery.authority import DAY, NOW, Authority
 from tests.delivery.receivers import OK, Names, answering, receiver
+from tests.world import a_world
 
 TIMEOUT = timedelta(seconds=1)
 GRACE = timedelta(seconds=0.5)
@@ -37,7 +40,7 @@ def send(sender: HttpSender) -> Send:
     def sending(url: str, **given: object) -> Outcome:
         started = time.monotonic()
         webhook = Webhook(url=url, body=b"hello", **{"timeout": TIMEOUT} | given)  # type: ignore[arg-type]
-        outcome = sender.send(webhook, message_id="m", timestamp=NOW, secret=None)
+        outcome = sender.send(webhook, message_id="m", timestamp=NOW, secrets=())
         assert timedelta(seconds=time.monotonic() - started) <= TIMEOUT + GRACE
         return outcome
 
@@ -103,7 +106,7 @@ def test_t55_an_authority_we_do_not_know(authority: Authority) -> None:
     sender = HttpSender(AddressPolicy(reach=Reach.LOCAL), resolver=Names({"hooks.example": [HERE]}))
     with receiver(answering(OK), tls=authority.server("hooks.example")) as here:
         webhook = Webhook(url=here.url(host="hooks.example"), timeout=TIMEOUT)
-        outcome = sender.send(webhook, message_id="m", timestamp=NOW, secret=None)
+        outcome = sender.send(webhook, message_id="m", timestamp=NOW, secrets=())
     sender.close()
     assert (outcome.kind, here.requests) == (OutcomeKind.TLS, [])
 
@@ -170,8 +173,25 @@ def test_a_redirect_down_to_http_carries_no_proof(sender: HttpSender, authority:
             webhook = Webhook(
                 url=here.url(host="hooks.example"), redirects=1, headers=(("X-Key", "1"),), timeout=TIMEOUT
             )
-            assert sender.send(webhook, message_id="m", timestamp=NOW, secret=None).delivered
+            assert sender.send(webhook, message_id="m", timestamp=NOW, secrets=()).delivered
     assert b"webhook-id" in here.requests[0]
     assert b"X-Key" in here.requests[0]
     assert b"webhook-id" not in there.requests[0]
     assert b"X-Key" not in there.requests[0]
+
+
+def test_t55_a_certificate_that_does_not_hold_is_tried_again_at_the_pace_of_any_failure(authority: Authority) -> None:
+    """The firing waits by the clock that it is given; the handshakes are real."""
+    world, waits = a_world(), (timedelta(seconds=10), timedelta(minutes=1))
+    sender = HttpSender(AddressPolicy(reach=Reach.LOCAL), resolver=Names({"hooks.example": [HERE]}))
+    world.services = replace(world.services, webhooks=sender)
+    with receiver(answering(OK), tls=authority.self_signed("hooks.example")) as here:
+        webhook = Webhook(url=here.url(host="hooks.example"), timeout=TIMEOUT)
+        job = world.a_job(target=webhook, retry=RetryPolicy(waits=waits))
+        world.let_pass(minutes=5)
+    sender.close()
+    [execution] = world.executions(job)
+    assert [attempt.outcome.kind for attempt in execution.attempts] == [OutcomeKind.TLS] * 3
+    sent = [attempt.sent_at for attempt in execution.attempts]
+    assert all(after - before >= wait for before, after, wait in zip(sent, sent[1:], waits, strict=False))
+    assert (here.accepted, here.requests) == (3, [])

@@ -1,19 +1,21 @@
 """Publishing with the owner's keys, and with nothing that the surroundings of this process offer: T25 at send."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
-from botocore import exceptions as boto
 
-from chalicelib.delivery.topic import TopicPublisher, ending, isolated_session, sns_client, sns_endpoint
+from chalicelib.delivery.topic import TopicPublisher
 from chalicelib.scheduling.execution import OutcomeKind
 from chalicelib.scheduling.secret import Secret
 from chalicelib.scheduling.target import AwsKeys, Topic
+from tests.delivery import receivers
 from tests.delivery.authority import Authority
-from tests.delivery.receivers import Receiver, Script, answering, receiver, silent
+from tests.delivery.receivers import Names, Receiver, Script, answering, receiver, silent
 
 KEYS = AwsKeys(access_key_id="AKIAJOBOWNER00000001", secret_access_key=Secret("owner's secret"))
 MESSAGE_ID = "567910cd-659e-55d4-8ccb-5aaf14679dc0"
@@ -23,6 +25,8 @@ PUBLISHED = f"""<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/
 REFUSED = """<ErrorResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><Error><Type>Sender</Type>
 <Code>AuthorizationError</Code><Message>User: arn:aws:iam::123456789012:user/me is not authorized</Message></Error>
 <RequestId>1</RequestId></ErrorResponse>"""
+
+LIMIT, GRACE = timedelta(seconds=0.6), timedelta(seconds=0.5)
 
 Publisher = Callable[[Receiver], TopicPublisher]
 
@@ -41,7 +45,7 @@ def publisher() -> Iterator[Publisher]:
     made: list[TopicPublisher] = []
 
     def making(here: Receiver) -> TopicPublisher:
-        made.append(TopicPublisher(endpoint=f"http://127.0.0.1:{here.port}", read_timeout=0.3))
+        made.append(TopicPublisher(endpoint=f"http://127.0.0.1:{here.port}", limit=LIMIT))
         return made[-1]
 
     yield making
@@ -108,19 +112,24 @@ def test_t25_a_message_is_signed_with_the_owners_keys_whatever_the_surroundings(
     assert body["Message"] == ["grüße"]
 
 
-@pytest.mark.usefixtures("tempting_surroundings")
 @pytest.mark.parametrize(
-    ("region", "url"),
+    ("region", "host"),
     [
-        ("eu-west-1", "https://sns.eu-west-1.amazonaws.com"),
-        ("us-gov-west-1", "https://sns.us-gov-west-1.amazonaws.com"),
-        ("cn-north-1", "https://sns.cn-north-1.amazonaws.com.cn"),
+        ("eu-west-1", "sns.eu-west-1.amazonaws.com"),
+        ("us-gov-west-1", "sns.us-gov-west-1.amazonaws.com"),
+        ("cn-north-1", "sns.cn-north-1.amazonaws.com.cn"),
     ],
 )
-def test_t25_the_endpoint_is_the_regions_own_whatever_the_surroundings(region: str, url: str) -> None:
-    client = sns_client(isolated_session(), region, KEYS, endpoint=sns_endpoint(region))
-    assert (client.meta.endpoint_url, client.meta.region_name) == (url, region)
-    client.close()
+def test_t25_the_endpoint_is_the_regions_own_whatever_the_surroundings(
+    tempting_surroundings: Receiver, region: str, host: str
+) -> None:
+    names = Names()
+    publisher = TopicPublisher(resolver=names)
+    outcome = publisher.publish(a_topic(region), KEYS)
+    publisher.close()
+    assert outcome.kind is OutcomeKind.CONNECTION
+    assert set(names.asked) == {host}
+    assert tempting_surroundings.accepted == 0
 
 
 @pytest.mark.usefixtures("tempting_surroundings")
@@ -162,17 +171,35 @@ def test_a_service_that_fails_is_asked_twice(publisher: Publisher) -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "kind"),
+    ("script", "kind", "tries"),
     [
-        pytest.param(silent, OutcomeKind.TIMED_OUT, id="no answer"),
-        pytest.param(lambda connection: connection.reset(), OutcomeKind.CONNECTION, id="a reset"),
-        pytest.param(xml("200 OK", "not XML"), OutcomeKind.PROTOCOL, id="no XML"),
+        pytest.param(silent, OutcomeKind.TIMED_OUT, 2, id="no answer"),
+        pytest.param(receivers.dripping_headers, OutcomeKind.TIMED_OUT, 2, id="headers that drip"),
+        pytest.param(receivers.dripping_body, OutcomeKind.TIMED_OUT, 2, id="a body that drips"),
+        pytest.param(receivers.endless_continue_slowly, OutcomeKind.TIMED_OUT, 2, id="100 Continue for ever"),
+        pytest.param(receivers.endless_continue_fast, OutcomeKind.PROTOCOL, 2, id="the same, as fast as it goes"),
+        pytest.param(lambda connection: connection.reset(), OutcomeKind.CONNECTION, 2, id="a reset"),
+        pytest.param(xml("200 OK", "not XML"), OutcomeKind.PROTOCOL, 1, id="no XML"),
+        pytest.param(xml("302 Found\r\nLocation: /", ""), OutcomeKind.REFUSED, 1, id="a redirect"),
     ],
 )
-def test_no_answer_of_the_service(publisher: Publisher, script: Script, kind: OutcomeKind) -> None:
+def test_t60_whatever_the_service_does_a_publish_ends_in_time(
+    publisher: Publisher, script: Script, kind: OutcomeKind, tries: int
+) -> None:
     with receiver(script) as here:
+        started = time.monotonic()
         outcome = publisher(here).publish(a_topic(), KEYS)
-    assert (outcome.kind, outcome.status) == (kind, None)
+        assert time.monotonic() - started <= (LIMIT + GRACE).total_seconds()
+    assert outcome.kind is kind
+    assert here.accepted in {tries, 1 if kind is OutcomeKind.PROTOCOL else tries}
+
+
+def test_a_second_try_publishes_what_the_first_did_not(publisher: Publisher) -> None:
+    said = (("400 X", REFUSED.replace("AuthorizationError", "Throttling")), ("200 OK", PUBLISHED))
+    answers = [f"HTTP/1.1 {status}\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode() for status, text in said]
+    with receiver(answering(*answers)) as here:
+        assert publisher(here).publish(a_topic(), KEYS).detail == MESSAGE_ID
+    assert len(here.requests) == 2
 
 
 def test_nobody_listens(publisher: Publisher) -> None:
@@ -181,31 +208,19 @@ def test_nobody_listens(publisher: Publisher) -> None:
     assert one.publish(a_topic(), KEYS).kind is OutcomeKind.CONNECTION
 
 
-@pytest.mark.parametrize(
-    ("error", "kind"),
-    [
-        (boto.ConnectTimeoutError(endpoint_url="x"), OutcomeKind.TIMED_OUT),
-        (boto.ReadTimeoutError(endpoint_url="x"), OutcomeKind.TIMED_OUT),
-        (boto.SSLError(endpoint_url="x", error=ValueError("y")), OutcomeKind.TLS),
-        (boto.EndpointConnectionError(endpoint_url="x"), OutcomeKind.CONNECTION),
-        (boto.ConnectionClosedError(endpoint_url="x"), OutcomeKind.CONNECTION),
-        (boto.ParamValidationError(report="x"), OutcomeKind.PROTOCOL),
-    ],
-)
-def test_what_failures_mean(error: Exception, kind: OutcomeKind) -> None:
-    assert ending(error)[0] is kind
-
-
-def test_clients_are_kept_by_keys_and_region_and_not_by_readable_secrets(publisher: Publisher) -> None:
-    other = AwsKeys(access_key_id=KEYS.access_key_id, secret_access_key=Secret("another secret"))
+def test_connections_are_shared_and_keys_are_not_kept(publisher: Publisher) -> None:
+    other = AwsKeys(access_key_id="AKIAANOTHER000000001", secret_access_key=Secret("another secret"))
     with receiver(xml("200 OK", PUBLISHED)) as here:
         one = publisher(here)
-        for keys, region in ((KEYS, "eu-west-1"), (KEYS, "eu-west-1"), (other, "eu-west-1"), (KEYS, "us-east-1")):
+        for keys, region in ((KEYS, "eu-west-1"), (other, "eu-west-1"), (KEYS, "us-east-1")):
             assert one.publish(a_topic(region), keys).delivered
-    assert here.accepted == 3
-    regions = [fields_of(request)[0]["Authorization"].split("/")[2] for request in here.requests]
-    assert regions == ["eu-west-1", "eu-west-1", "eu-west-1", "us-east-1"]
-    assert "secret" not in repr(vars(one))
+    assert here.accepted == 1
+    scopes = [fields_of(request)[0]["Authorization"].split("=")[1].split("/") for request in here.requests]
+    assert [(scope[0], scope[2]) for scope in scopes] == [
+        (KEYS.access_key_id, "eu-west-1"),
+        (other.access_key_id, "eu-west-1"),
+        (KEYS.access_key_id, "us-east-1"),
+    ]
 
 
 def test_one_publisher_serves_many_threads(publisher: Publisher) -> None:

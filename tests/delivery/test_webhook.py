@@ -38,7 +38,7 @@ def test_t10_a_signed_post_is_exactly_this_on_the_wire(send: Send) -> None:
 
 def test_t10_a_get_without_a_body_says_nothing_about_one(send: Send) -> None:
     with receiver(answering(OK)) as here:
-        send(here.url(), method="GET", content_type="text/plain", secret=None)
+        send(here.url(), method="GET", content_type="text/plain", secrets=())
     assert head_of(here.requests[0]) == {
         "": "GET /hook HTTP/1.1",
         "Host": f"127.0.0.1:{here.port}",
@@ -54,7 +54,7 @@ def test_t10_the_signature_covers_the_exact_bytes_and_the_id_stays(send: Send, s
     later = SENT_AT + timedelta(minutes=1)
     with receiver(answering(OK)) as here:
         send(here.url(), body=body)
-        sender.send(a_webhook(here.url(), body=body), message_id=MESSAGE_ID, timestamp=later, secret=SECRET)
+        sender.send(a_webhook(here.url(), body=body), message_id=MESSAGE_ID, timestamp=later, secrets=(SECRET,))
     first, second = (head_of(request) for request in here.requests)
     assert here.requests[0].partition(b"\r\n\r\n")[2] == body
     key = signing.webhook_key(SECRET.reveal())
@@ -65,10 +65,23 @@ def test_t10_the_signature_covers_the_exact_bytes_and_the_id_stays(send: Send, s
     assert first["webhook-id"] == second["webhook-id"] == MESSAGE_ID
 
 
+def test_t09_t10_a_rotated_key_has_two_signatures_of_the_same_bytes_in_one_header(send: Send) -> None:
+    newest = Secret("h/Be+K0LvQxanvcabBL5Pjg3HL8g7CekNkG090he6rk=")
+    with receiver(answering(OK)) as here:
+        send(here.url(), body=b"\x00\xff", secrets=(newest, SECRET))
+    expected = (
+        signing.standard_webhook(
+            signing.webhook_key(secret.reveal()), message_id=MESSAGE_ID, timestamp=1614265330, body=b"\x00\xff"
+        )
+        for secret in (newest, SECRET)
+    )
+    assert head_of(here.requests[0])["webhook-signature"] == " ".join(expected)
+
+
 def test_t01_rlatr_signs_the_url_exactly_as_given(send: Send) -> None:
     with receiver(answering(OK)) as here:
         url = here.url("/a/../b%2fc?d#fragment")
-        send(url, method="GET", signing=Signing.RLATR, secret=Secret("12345"))
+        send(url, method="GET", signing=Signing.RLATR, secrets=(Secret("12345"),))
     head = head_of(here.requests[0])
     assert head[""] == "GET /a/../b%2fc?d HTTP/1.1"
     assert head["X-RLatr-Signature"] == signing.url_secret_sha1(url, "12345")
@@ -123,7 +136,7 @@ def test_t24_proxies_and_netrc_of_the_environment_change_nothing(
 @pytest.mark.parametrize("host", ["api.belltower.example", "API.Belltower.example", "api.belltower.example."])
 def test_t24_our_own_api_is_never_called(names: Names, host: str) -> None:
     sender = HttpSender(AddressPolicy(own_hosts=frozenset({"api.belltower.example"})), resolver=names)
-    outcome = sender.send(a_webhook(f"https://{host}/"), message_id="m", timestamp=SENT_AT, secret=None)
+    outcome = sender.send(a_webhook(f"https://{host}/"), message_id="m", timestamp=SENT_AT, secrets=())
     sender.close()
     assert outcome.kind is OutcomeKind.BLOCKED_ADDRESS
     assert names.asked == []
@@ -136,7 +149,7 @@ def test_t20_a_place_that_became_private_is_blocked_at_send(names: Names, url: s
     sender = HttpSender(resolver=names)
     with receiver(answering(OK)) as here:
         webhook = a_webhook(url.format(here.port))
-        outcome = sender.send(webhook, message_id="m", timestamp=SENT_AT, secret=SECRET)
+        outcome = sender.send(webhook, message_id="m", timestamp=SENT_AT, secrets=(SECRET,))
         assert here.accepted == 0
     sender.close()
     assert outcome.kind is OutcomeKind.BLOCKED_ADDRESS
@@ -148,9 +161,9 @@ def test_t20_there_is_one_look_up_per_send_and_the_connection_goes_where_it_says
     sender = HttpSender(LOCAL, resolver=names)
     with receiver(answering(OK)) as here:
         webhook = a_webhook(here.url(host="hooks.example"))
-        first = sender.send(webhook, message_id="m", timestamp=SENT_AT, secret=None)
+        first = sender.send(webhook, message_id="m", timestamp=SENT_AT, secrets=())
         assert (first.kind, names.asked) == (OutcomeKind.DELIVERED, ["hooks.example"])
-        second = sender.send(webhook, message_id="m", timestamp=SENT_AT, secret=None)
+        second = sender.send(webhook, message_id="m", timestamp=SENT_AT, secrets=())
     sender.close()
     assert (second.kind, second.detail) == (OutcomeKind.BLOCKED_ADDRESS, "the host has a private or special address")
     assert head_of(here.requests[0])["Host"] == f"hooks.example:{here.port}"

@@ -121,6 +121,7 @@ def deployed(engine: RunningEngine, template: Template) -> Iterator[Deployed]:
             "BELLTOWER_AWS_ENDPOINT": recorder.endpoint,
             "BELLTOWER_LOCAL": "1",
             "BELLTOWER_SHARDS": "2",
+            "BELLTOWER_SHARE": "1",  # so that every function has more to send than an account's share
             "BELLTOWER_STAGE": "dev",
         }
         for name, value in environment.items():

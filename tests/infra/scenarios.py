@@ -9,6 +9,7 @@ import itertools
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import quote
 
 from chalicelib.operations.accounts import NewAccount, open_account_with_key, remove_account
 from chalicelib.operations.express import entry_of, retry_of
@@ -16,11 +17,14 @@ from chalicelib.operations.jobs import create_job, delete_job, run_now
 from chalicelib.ports import Due, FiringRef, JobClaim, Services
 from chalicelib.scheduling.account import Principal
 from chalicelib.scheduling.job import Claim, Definition, Ending, Job, JobRef
+from chalicelib.scheduling.lane import Lane
 from chalicelib.scheduling.retry import Misfire, RetryPolicy
 from chalicelib.scheduling.schedule import Every, Once, Schedule
 from chalicelib.scheduling.secret import Secret
 from chalicelib.scheduling.target import AwsKeys, Callback, Topic, Webhook
-from tests.api.test_matrix import BY_ID, EXECUTION, LABEL, MAKES, ROUTES, ROWS, Tenant, a_tenant, made
+from tests.api.client import basic
+from tests.api.tenants import LABEL, MAKES, Tenant, a_tenant, made
+from tests.api.test_matrix import BY_ID, EXECUTION, KEY, ROUTES, ROWS
 from tests.engine import free_port
 from tests.infra.deployed import Message
 
@@ -43,6 +47,7 @@ Route = tuple[str, str]
 SPELLED: Final[Mapping[Route, str]] = {
     ("POST", "/1/jobs/{ref}/{callback}"): "/1/jobs/0+0+8+%3F+*+*/https%3A%2F%2Fexample.com",
     ("PUT", "/users/{account}/apikeys/{ref}"): "/users/{account}/apikeys/another",
+    ("GET", "/v1/executions"): "/v1/executions?job=any",
 }
 
 
@@ -56,14 +61,12 @@ def ask_every_route(on: Deployed) -> Mapping[Route, int]:
 
 
 def ask_for_what_is_due_soon(on: Deployed) -> int:
-    """The status of a job made for the next minute: it takes the express lane."""
+    """The worst status of two jobs made for the next minute: one is the account's share of the first lane."""
     tenant, soon = _tenant(on), (on.clock.now() + SOON).isoformat()
+    asked: dict[str, object] = {"uri": "https://example.com/", "at": soon}
     with on.running("APIHandler"):
-        return (
-            replace(tenant, client=on.gateway())
-            .ask("rlatr", "POST", "/api/v1ish/schedule", {"uri": "https://example.com/", "at": soon})
-            .status
-        )
+        caller = replace(tenant, client=on.gateway())
+        return max(caller.ask("rlatr", "POST", "/api/v1ish/schedule", asked).status for _ in range(2))
 
 
 def delete_what_waits_for_a_retry(on: Deployed) -> int:
@@ -80,6 +83,13 @@ def delete_what_waits_for_a_retry(on: Deployed) -> int:
         )
 
 
+def fail_to_log_in(on: Deployed) -> int:
+    """The status of a login with another password."""
+    tenant = _tenant(on)
+    with on.running("APIHandler"):
+        return on.gateway().send("GET", "/v1/keys", headers=[basic(tenant.account.name, "another")]).status
+
+
 def _ask(on: Deployed, method: str, path: str, tenant: Tenant) -> int:
     api = ROUTES[method, path]
     ref = _subject(tenant, api, ROWS[method, path])
@@ -94,7 +104,9 @@ def _tenant(on: Deployed) -> Tenant:
 
 
 def _subject(tenant: Tenant, api: str, kind: str) -> str:
-    """What a route's `ref` means: a job or an execution where there are jobs, else a key."""
+    """What a route's `ref` means: a job or an execution where there are jobs, else a key or its label."""
+    if kind == KEY:
+        return quote(tenant.key, safe="")
     job_id = made(tenant, api) if api in MAKES else ""
     if kind == EXECUTION:
         return str(tenant.ask(api, "POST", f"/api/v1/executions/{job_id}").json["execution_id"])
@@ -106,6 +118,8 @@ def _document(tenant: Tenant, method: str, path: str, ref: str) -> dict[str, obj
     match method, path:
         case "POST", "/account":
             return {"email": f"caller{number}@example.com"}
+        case "POST", "/v1/keys":
+            return {"label": f"label{number}"}
         case "PUT", "/users":
             return {"account": f"user{number}", "email": f"user{number}@example.com", "password": "password"}
         case "PUT", "/users/{account}":
@@ -203,7 +217,7 @@ def is_tried_again(services: Services) -> Message:
 def is_tried_again_early(services: Services) -> Message:
     owner = _owner(services)
     due = _retry(services, owner, _job(services, owner))
-    return Message(due=Due(subject=due.subject, due_at=due.due_at + SOON, rev=due.rev))
+    return Message(due=replace(due, due_at=due.due_at + SOON, lane=Lane.SECOND))
 
 
 def is_tried_again_without_its_job(services: Services) -> Message:

@@ -44,6 +44,7 @@ def on(engine: RunningEngine, template: Template) -> Iterator[Deployed]:
         assert {route: status for route, status in statuses.items() if status >= 400} == REFUSING
         assert scenarios.ask_for_what_is_due_soon(one) == 200
         assert scenarios.delete_what_waits_for_a_retry(one) == 200
+        assert scenarios.fail_to_log_in(one) == 401
         for worker in WORKERS:
             scenarios.receive_every_story(one, worker)
         assert scenarios.tick_over_a_job_and_a_retry(one) >= 2
@@ -96,7 +97,7 @@ def test_a_permission_less_is_missed(
 MORE = [
     ("APIHandler", Permission(action="sns:Publish", resource="AlarmTopic")),
     ("APIHandler", Permission(action="dynamodb:Scan", resource="AccountsTable")),
-    ("APIHandler", Permission(action="dynamodb:Query", resource="JobsTable/index/by-job")),
+    ("APIHandler", Permission(action="dynamodb:Query", resource="JobsTable/index/next-fire")),
     ("APIHandler", Permission(action="sqs:ReceiveMessage", resource="FiringsQueue")),
     ("Tick", Permission(action="kms:Decrypt", resource="Key")),
     ("Tick", Permission(action="dynamodb:Query", resource="JobsTable")),
@@ -132,6 +133,10 @@ NEVER = {
     "the API alters an entry of the audit log": (
         ("APIHandler",),
         Call(action="dynamodb:UpdateItem", resource="JobsTable", key="1#audit"),
+    ),
+    "the API alters an account past its conditions": (
+        ("APIHandler",),
+        Call(action="dynamodb:UpdateItem", resource="AccountsTable", key="account#1"),
     ),
     "the tick reads a job": (("Tick",), Call(action=GET, resource="JobsTable", key="1#job")),
     "the tick writes a job": (("Tick",), Call(action=PUT, resource="JobsTable", key="1#job")),

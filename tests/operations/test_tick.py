@@ -9,6 +9,7 @@ from chalicelib.operations.tick import behind, tick
 from chalicelib.ports import Depth, Watermarks
 from chalicelib.scheduling.errors import Unavailable
 from chalicelib.scheduling.job import Job, JobRef
+from chalicelib.scheduling.lane import Lane
 from chalicelib.scheduling.schedule import Once
 from chalicelib.storage.jobs import DynamoNextFires, shard_of
 from chalicelib.storage.tables import Table
@@ -222,8 +223,11 @@ def test_a_tick_out_of_time_does_not_count(world: World) -> None:
         pytest.param(50, 0, 50, True, id="it does not drain at all"),
     ],
 )
-def test_a_queue_is_behind_by_what_it_lost_since_the_last_tick(
-    backlog: int | None, sent: int, visible: int, *, expected: bool
+@pytest.mark.parametrize("lane", Lane)
+def test_a_lane_is_behind_by_what_it_lost_since_the_last_tick(
+    lane: Lane, backlog: int | None, sent: int, visible: int, *, expected: bool
 ) -> None:
-    before = Watermarks(marks={}, backlog=backlog, sent=sent)
-    assert behind(before, Depth(visible=visible)) is expected
+    [other] = {*Lane} - {lane}
+    known = {} if backlog is None else {lane: backlog}
+    before = Watermarks(marks={}, backlog={other: 10**6} | known, sent={lane: sent})
+    assert behind(before, Depth(lanes={lane: visible, other: 10**6}), lane) is expected

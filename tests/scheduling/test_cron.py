@@ -60,7 +60,7 @@ def firings(cron: Cron, after: datetime, count: int) -> list[datetime]:
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=[vector["why"] for vector in VECTORS])
-def test_the_shared_vectors(vector: dict[str, str | list[str]]) -> None:
+def test_t57_the_shared_vectors(vector: dict[str, str | list[str]]) -> None:
     expected = [datetime.fromisoformat(text) for text in vector["expect"]]
     cron = Cron(expression=str(vector["cron"]), zone=str(vector["tz"]))
     assert expected == firings(cron, datetime.fromisoformat(str(vector["after"])), len(expected))
@@ -511,7 +511,7 @@ def test_what_fires_next_does_not_depend_on_what_was_asked_before(zone: str, dat
 
 @given(st.sampled_from(ZONES), an_expression(), st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1)))  # noqa: DTZ001 - hypothesis asks for naive bounds
 @AMONG_ALL
-def test_firings_rise_and_match_the_wall_or_end_a_gap(zone: str, built: Built, moment: datetime) -> None:
+def test_t57_firings_rise_and_match_the_wall_or_end_a_gap(zone: str, built: Built, moment: datetime) -> None:
     start, place = moment.replace(tzinfo=UTC), zone_named(zone)
     found = firings(Cron(expression=built.text, zone=zone), start, 12)
     assert all(earlier < later for earlier, later in pairwise([start, *found]))
@@ -522,7 +522,7 @@ def test_firings_rise_and_match_the_wall_or_end_a_gap(zone: str, built: Built, m
 
 @given(TURNED, st.data(), an_expression(hours=(0, 3), dates=False))
 @AMONG_ALL
-def test_a_fixed_time_fires_at_most_once_a_day(zone: str, data: st.DataObject, built: Built) -> None:
+def test_t57_a_fixed_time_fires_at_most_once_a_day(zone: str, data: st.DataObject, built: Built) -> None:
     assume(built.fixed)
     start = data.draw(st.sampled_from(the_turns(zone))) - timedelta(hours=4)
     found = firings(Cron(expression=built.text, zone=zone), start, 80)
@@ -546,7 +546,7 @@ def the_days(built: Built, after: datetime, until: datetime) -> datetime | None:
 @given(an_expression(), st.datetimes(datetime(1971, 1, 1), datetime(2150, 1, 1)))  # noqa: DTZ001 - as above
 @example(Built("0 0 31 2 1", tuple(map(frozenset, ({0}, {0}, {31}, {2}, {1})))), datetime(2026, 3, 1))  # noqa: DTZ001
 @settings(deadline=None, max_examples=300)
-def test_the_calendar_in_utc(built: Built, moment: datetime) -> None:
+def test_t57_the_calendar_in_utc(built: Built, moment: datetime) -> None:
     after = moment.replace(tzinfo=UTC)
     until = after + 9 * 366 * DAY
     found = Cron(expression=built.text).next_after(after)

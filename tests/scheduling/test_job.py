@@ -69,6 +69,25 @@ def test_an_edit_of_a_paused_job_leaves_it_paused_and_one_of_a_finished_job_wake
 
 
 @pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        pytest.param(Once(at=NOW), None, id="once: it is finished"),
+        pytest.param(EVERY, NOW + TEN, id="every, from that time on"),
+        pytest.param(Cron(expression="* * * * *"), NOW + timedelta(seconds=30), id="cron, at another"),
+    ],
+)
+def test_t59_an_edit_or_a_pause_that_keeps_a_due_time_under_way_does_not_bring_it_again(
+    schedule: Once | Every | Cron, expected: datetime | None
+) -> None:
+    """It was claimed a second early, so it is still to come."""
+    early = NOW - timedelta(seconds=1)
+    under_way = Standing(schedule=EVERY, due_at=NOW).fired(a_claim(late=-timedelta(seconds=1)))
+    edited = under_way.rescheduled(schedule, early)
+    assert (edited.due_at, edited.state) == (expected, JobState.ACTIVE if expected else JobState.FINISHED)
+    assert under_way.paused().resumed(early).due_at == NOW + TEN
+
+
+@pytest.mark.parametrize(
     ("misfire", "late", "expected"),
     [
         (Misfire.LATEST, 0, 10),

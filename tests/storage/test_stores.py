@@ -11,6 +11,7 @@ from chalicelib.scheduling.audit import AuditEntry, AuditEvent
 from chalicelib.scheduling.errors import Taken
 from chalicelib.scheduling.execution import Attempt, Execution, ExecutionState, Outcome, OutcomeKind
 from chalicelib.scheduling.job import Claim, Definition, Ending, Job, JobRef, JobState, Standing, firing_id
+from chalicelib.scheduling.lane import Lane
 from chalicelib.scheduling.retry import Misfire, RetryPolicy
 from chalicelib.scheduling.schedule import Cron, Every, Once, Schedule, Spelling
 from chalicelib.scheduling.secret import Sealed
@@ -191,8 +192,40 @@ def test_the_index_holds_only_what_will_happen(store: Store) -> None:
     )
     firings_of(store).record([an_execution(active, retry_at=SOON), an_execution(active, retry_at=None, due_at=START)])
     waiting = FiringRef(account_id=ALICE, firing_id=firing_id(active.ref, SOON))
-    expected = {Due(subject=active.ref, due_at=SOON, rev=1), Due(subject=waiting, due_at=SOON, rev=1)}
+    retry = Due(subject=waiting, due_at=SOON, rev=1, lane=Lane.SECOND)
+    expected = {Due(subject=active.ref, due_at=SOON, rev=1), retry}
     assert set(due_of(store)) == expected
+
+
+def test_a_job_keeps_its_lane_and_the_index_shows_it(store: Store) -> None:
+    jobs, firings, job = jobs_of(store), firings_of(store), a_job()
+    jobs.add(job)
+    seen = []
+    for lane in (Lane.SECOND, Lane.SECOND, Lane.FIRST):
+        firings.move(job.ref, lane)
+        stored = jobs.get(job.ref)
+        assert stored == replace(job, standing=replace(job.standing, lane=lane))
+        seen += [due.lane for due in due_of(store)]
+    assert seen == [Lane.SECOND, Lane.SECOND, Lane.FIRST]
+
+
+def test_a_lane_outlives_a_claim_and_an_edit(claiming: Store) -> None:
+    jobs, firings, job = jobs_of(claiming), firings_of(claiming), a_job()
+    jobs.add(job)
+    firings.move(job.ref, Lane.SECOND)
+    claimed(firings, job.ref, job.standing.fired(a_claim(job)))
+    before = jobs.get(job.ref)
+    assert before
+    edited = replace(before.standing.rescheduled(Once(at=SOON), START))
+    assert jobs.replace(Job(definition=replace(before.definition, version=2), standing=edited), before=before)
+    assert due_of(claiming) == [Due(subject=job.ref, due_at=SOON, rev=2, lane=Lane.SECOND)]
+
+
+def test_a_lane_brings_no_job_back(store: Store) -> None:
+    job = a_job()
+    firings_of(store).move(job.ref, Lane.SECOND)
+    assert jobs_of(store).get(job.ref) is None
+    assert due_of(store) == []
 
 
 def test_the_index_is_read_from_the_first_instant_and_up_to_the_last(store: Store) -> None:
@@ -400,7 +433,7 @@ def test_watermarks_are_advanced_by_one_tick_at_a_time(store: Store) -> None:
     index = DynamoNextFires(store.jobs, shards=2)
     fresh = index.watermarks()
     assert fresh == Watermarks(marks={})
-    marks = Watermarks(marks={0: START, 1: SOON}, swept=START, backlog=3, sent=5)
+    marks = Watermarks(marks={0: START, 1: SOON}, swept=START, backlog={Lane.FIRST: 3}, sent={Lane.SECOND: 5})
     assert index.advance(marks)
     assert not index.advance(marks), "another tick has read the same version"
     assert index.watermarks() == replace(marks, version=1)

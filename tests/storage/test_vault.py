@@ -26,7 +26,7 @@ def an_account(vault: KmsVault, account_id: str = "alice") -> Account:
 
 
 @pytest.mark.parametrize("text", ["secret", "wJalrXUtnFEMI/K7MDENG", "hé\N{PILE OF POO}", "x" * 10_000])
-def test_what_is_sealed_opens_at_its_own_place_alone(text: str) -> None:
+def test_t38_what_is_sealed_opens_at_its_own_place_alone(text: str) -> None:
     vault = KmsVault(FakeKms(), "key", FakeClock(START))
     alice, bob = an_account(vault), an_account(vault, "bob")
     sealed = vault.seal(alice, "job/1/keys", Secret(text))
@@ -39,7 +39,7 @@ def test_what_is_sealed_opens_at_its_own_place_alone(text: str) -> None:
 
 
 @pytest.mark.parametrize("position", [0, 11, 12, -1])
-def test_a_changed_ciphertext_does_not_open(position: int) -> None:
+def test_t38_a_changed_ciphertext_does_not_open(position: int) -> None:
     vault = KmsVault(FakeKms(), "key", FakeClock(START))
     alice = an_account(vault)
     box = bytearray(vault.seal(alice, "p", Secret("secret")).ciphertext)
@@ -49,7 +49,7 @@ def test_a_changed_ciphertext_does_not_open(position: int) -> None:
             vault.open(alice, "p", Sealed(ciphertext))
 
 
-def test_the_key_service_is_asked_once_in_a_while_and_an_old_key_is_asked_for_again() -> None:
+def test_t39_the_key_service_is_asked_once_in_a_while_and_an_old_key_is_asked_for_again() -> None:
     kms, clock = FakeKms(), FakeClock(START)
     alice = an_account(KmsVault(kms, "key", clock))
     vault = KmsVault(kms, "key", clock, keep=timedelta(minutes=5))
@@ -63,7 +63,7 @@ def test_the_key_service_is_asked_once_in_a_while_and_an_old_key_is_asked_for_ag
         vault.open(alice, "p", sealed)
 
 
-def test_a_data_key_of_another_account_is_refused_by_kms_itself() -> None:
+def test_t38_a_data_key_of_another_account_is_refused_by_kms_itself() -> None:
     with mock_aws():
         kms = boto3.client("kms", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="y")
         key_id = kms.create_key()["KeyMetadata"]["KeyId"]

@@ -1,5 +1,6 @@
 """The README's walk through, run as it is written: only the ports are others."""
 
+import json
 import re
 import subprocess
 from collections.abc import Callable
@@ -73,6 +74,22 @@ def test_a_job_class(run: Run) -> None:
     assert "AwesomeJob" in printed
 
 
+def test_a_key_from_its_making_to_its_end(run: Run) -> None:
+    made, *rotated, revoked = run("account", "keys").replace("}{", "}\n{").splitlines()[1:]
+    states = [json.loads(line) for line in (made, *rotated)]
+    secrets = {one["secret"] for one in states if "secret" in one}
+    assert (len(secrets), json.loads(revoked)) == (3, {"revoked": states[0]["key"]})
+    [listed] = [one for state in states for one in state.get("keys", []) if one["label"] == "reports"]
+    assert listed["state"] == "rotating"
+
+
+def test_what_became_of_a_call_and_how_late_it_was(run: Run) -> None:
+    printed = run("account", "runlater", "executions")
+    assert '"outcome": "delivered"' in printed
+    assert re.search(r"late, in ms: \{'count': 1, 'p50_ms': \d+", printed)
+
+
 def test_every_block_of_the_walk_is_run() -> None:
     walk = {"account", "rlatr", "log", "subscribe", "cronally", "receive", "runlater", "scheduler", "ndscheduler"}
+    walk |= {"keys", "executions"}
     assert set(blocks()) == walk

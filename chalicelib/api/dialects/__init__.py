@@ -12,9 +12,17 @@ NAMES = (
     "cronally",
     "job_scheduler",
     "ndscheduler",
+    "belltower",
 )
 
 
 def every() -> Sequence[Dialect]:
     """Every API's routes and words."""
     return [import_module(f"{__name__}.{name}").DIALECT for name in NAMES]
+
+
+def served() -> Sequence[Dialect]:
+    """All that is mounted: the APIs, and the document that describes them."""
+    spoken = every()
+    document: Dialect = import_module("chalicelib.api.openapi").describing(spoken)
+    return [*spoken, document]

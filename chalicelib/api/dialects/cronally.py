@@ -19,13 +19,13 @@ from chalicelib.api.dialect import Dialect, headers_of, status_of
 from chalicelib.api.fields import body_fields
 from chalicelib.api.http import Request, Response
 from chalicelib.operations.accounts import (
-    IssuedKey,
     NewAccount,
     authenticate,
     describe_account,
     open_account_with_key,
 )
 from chalicelib.operations.jobs import count_jobs, create_job, delete_job, list_jobs
+from chalicelib.operations.keys import IssuedKey
 from chalicelib.ports import Services
 from chalicelib.scheduling.account import Account, Principal
 from chalicelib.scheduling.claiming import floor_to_minute

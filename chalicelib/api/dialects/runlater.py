@@ -7,7 +7,10 @@ the original client raises on them; `when` may have passed, the job then fires a
 schedule; a job that ran for the last time stays listed as completed; nothing is tried again; redirects are followed for
 GET alone. The signature covers the body of a PUT or POST, or the path of a GET or DELETE, and nothing else: whoever
 sees the signature of a GET can DELETE with it (T03), and a signed PUT can be sent again (T04). TLS has to be the answer
-to both, as the clients can say no more.
+to both, as the clients can say no more. For clients that can, the parameter `RunLaterStrict` asks for a signature over
+method, path and body, and takes no other: the HMAC-SHA1 of the method, the path and the SHA-256 of the body in hex,
+with a line feed between them. It closes T03 and not T04: there is no time in it, so a request can be sent again as it
+was.
 Interpreted: header names come with `_`, with `-` or without; two that differ are refused. A job belongs to the key that
 made it; other keys of its account can list it and read its log. `userid` is the first 24 hex digits of the SHA-256 of
 the account's id. The log has the last 100 runs. A month is counted from the first run. A `when` and an interval sent
@@ -15,6 +18,7 @@ back as they are change nothing, others start the job anew; before 1970 there is
 original documents and ignores, is ignored. Wrong hash and unknown key are one refusal. Failures of ours are 5xx.
 """
 
+import hashlib
 import json
 import re
 import secrets
@@ -129,9 +133,7 @@ def authenticated(services: Services, request: Request) -> Principal:
         raise Unauthenticated("Must Specify runlater_key")
     if not proof:
         raise Unauthenticated(f"Must supply valid runlater_key and runlater_hash in headers {name}")
-    given = signing.unb64(proof) or b""
-    has_body = request.method in {"PUT", "POST"}
-    messages = [request.body] if has_body else [path.encode() for path in request.signable_paths]
+    given, messages = signing.unb64(proof) or b"", signed(services, request)
 
     def proves(secret: Secret) -> bool:
         material = secret.reveal().encode()
@@ -145,6 +147,15 @@ def authenticated(services: Services, request: Request) -> Principal:
     if account is None or principal.account_id != account.account_id:
         raise Unauthenticated("Invalid HMAC Hash")
     return principal
+
+
+def signed(services: Services, request: Request) -> list[bytes]:
+    """What the hash may cover: the body, or one of the spellings of the path; all of the request where it is strict."""
+    paths = request.signable_paths
+    if services.rules.runlater_strict:
+        digest = hashlib.sha256(request.body).hexdigest()
+        return [f"{request.method}\n{path}\n{digest}".encode() for path in paths]
+    return [request.body] if request.method in {"PUT", "POST"} else [path.encode() for path in paths]
 
 
 def parsed(

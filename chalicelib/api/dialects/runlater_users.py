@@ -4,7 +4,8 @@ The paths and documents are the original system's own, as the seed names the fie
 open. Kept on purpose: refusals are always 400; the list of the keys shows their secrets to whoever has the password.
 Interpreted: sign-up needs what the seed says, account, email and password; the original's other fields may come too. An
 update changes what it sends, never the name. A password and its hash are in no answer. Wrong password and unknown user
-are one refusal. Deleted users' jobs are not sent any more. No label may look like a UUID, as other APIs' keys do.
+are one refusal, and 429 after ten of them from one address. Deleted users' jobs are not sent any more. No label may
+look like a UUID, as other APIs' keys do. An account's id stands for its name.
 """
 
 from collections.abc import Mapping
@@ -27,13 +28,13 @@ from chalicelib.api.runlater import (
 from chalicelib.operations.accounts import (
     NewAccount,
     add_key,
-    authenticate_password,
     change_account,
     open_account,
     remove_account,
     remove_key,
 )
 from chalicelib.operations.accounts import list_keys as keys_of
+from chalicelib.operations.login import log_in
 from chalicelib.ports import Services
 from chalicelib.scheduling.account import Account
 from chalicelib.scheduling.errors import BelltowerError, Invalid, NotFound, Problem, Taken, Unauthenticated
@@ -116,7 +117,8 @@ def delete_key(services: Services, request: Request) -> Response:
 def authenticated(services: Services, request: Request) -> Account:
     """The account in the path, by its password."""
     try:
-        return authenticate_password(services, param(request, "account"), Secret(header(request, "password")))
+        password = Secret(header(request, "password"))
+        return log_in(services, param(request, "account"), password, source=request.source)
     except Unauthenticated:
         raise Unauthenticated("Unable to find user") from None
 

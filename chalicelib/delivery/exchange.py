@@ -1,0 +1,134 @@
+"""One HTTP exchange: a connection to the address that was chosen, a request, and as much of the answer as is kept.
+
+All of it ends with one deadline, the sending as well as the reading: the socket keeps it (`delivery.deadline`).
+The connection is http.client's own, at half the price of urllib3's, and has no pool: that would send again on its own,
+and knows connections by host, not by address. Proxies, netrc and cookies do not exist here.
+"""
+
+import ssl
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from http.client import HTTPException, HTTPMessage, HTTPResponse, IncompleteRead
+
+from chalicelib.delivery.connection import HandshakeFailed, KeptAlive, PinnedConnection, Route
+from chalicelib.delivery.deadline import Deadline, tls_context
+from chalicelib.delivery.guard import Blocked
+from chalicelib.scheduling.address import IPAddress, Place
+from chalicelib.scheduling.execution import OutcomeKind
+
+MAX_BODY = 8 * 1024
+ALLOWANCE = MAX_BODY + 128 * 1024  # with status line, headers and chunk sizes: what one exchange may make us read
+FAILURES = (Blocked, HandshakeFailed, OSError, HTTPException)
+
+Headers = Iterable[tuple[str, str]]
+Choose = Callable[[Place, Deadline], IPAddress]
+"""Where to connect for a place. Raises Blocked, OSError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back. `broken`: what ended the body before its end."""
+
+    status: int
+    headers: HTTPMessage
+    body: bytes
+    broken: Exception | None
+
+    @property
+    def whole(self) -> bool:
+        """Whether the body was read to its end, so that the connection is clean."""
+        return self.broken is None and len(self.body) < MAX_BODY
+
+
+class Exchanges:
+    """Makes exchanges. Safe to share between threads, meant to be shared: it owns the TLS context and the connections.
+
+    `ca_pem`: one trusted authority instead of the system's.
+    """
+
+    def __init__(self, choose: Choose, *, ca_pem: str = "") -> None:
+        self._kept = KeptAlive()
+        self._choose = choose
+        self._ca_pem = ca_pem
+
+    def make(self, place: Place, method: str, headers: Headers, body: bytes, deadline: Deadline) -> Answer:
+        """One request to a place. Raises FAILURES where not even the head of an answer can be read."""
+        connection = self._connect(place, deadline)
+        try:
+            connection.serve(deadline, ALLOWANCE)
+            connection.ask(method, place.target, headers, body)
+            answer = read_answer(connection)
+        except BaseException:
+            connection.close()
+            raise
+        if answer.whole and connection.sock is not None:
+            self._kept.keep(connection)
+        else:
+            connection.close()
+        return answer
+
+    def close(self) -> None:
+        """Closes the connections that are kept."""
+        self._kept.close()
+
+    def __del__(self) -> None:
+        """Nobody has it any more."""
+        self.close()
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return tls_context(ca_pem=self._ca_pem)
+
+    def _connect(self, place: Place, deadline: Deadline) -> PinnedConnection:
+        address = self._choose(place, deadline)
+        kept = self._kept.take(Route(place.scheme, place.host, place.port, address))
+        if kept:
+            return kept
+        connection = PinnedConnection(place, address)
+        connection.open(deadline, tls=self._tls if place.scheme == "https" else None)
+        return connection
+
+
+def read_answer(connection: PinnedConnection) -> Answer:
+    """The answer to the request just sent; raises one of FAILURES if not even its head can be read."""
+    try:
+        response = connection.getresponse()
+    except ValueError as error:  # a number that is none, somewhere in the head
+        raise HTTPException from error
+    with closing(response):
+        check_length(response)
+        body, broken = bytearray(), None
+        try:
+            while len(body) < MAX_BODY and (piece := response.read1(MAX_BODY - len(body))):
+                body += piece
+            if len(body) < MAX_BODY and response.length:
+                raise IncompleteRead(b"", response.length)
+        except (*FAILURES, ValueError) as error:
+            broken = error
+        return Answer(status=response.status, headers=response.headers, body=bytes(body[:MAX_BODY]), broken=broken)
+
+
+def check_length(response: HTTPResponse) -> None:
+    """Raises HTTPException where an answer has several lengths: whoever stands between us may have read another one."""
+    lengths = response.headers.get_all("Content-Length") or []
+    if len({length.strip() for value in lengths for length in value.split(",")}) > 1:
+        raise HTTPException
+
+
+def ending(error: BaseException) -> tuple[OutcomeKind, str]:
+    """What a failure means to the job's owner."""
+    match error:
+        case Blocked():
+            return OutcomeKind.BLOCKED_ADDRESS, str(error)
+        case HandshakeFailed():
+            return OutcomeKind.TLS, str(error)
+        case ssl.SSLError():
+            return OutcomeKind.TLS, "the TLS connection broke"
+        case TimeoutError():
+            return OutcomeKind.TIMED_OUT, "no complete answer in time"
+        case OSError():
+            return OutcomeKind.CONNECTION, (error.strerror or "the connection was closed without an answer").lower()
+        case _:
+            return OutcomeKind.PROTOCOL, "the answer is not valid HTTP"
