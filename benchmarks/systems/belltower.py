@@ -51,9 +51,11 @@ class Api:
     def opened(cls, url: str) -> Self:
         """Opens an account."""
         form = {"Content-Type": "application/x-www-form-urlencoded"}
-        answer = urllib3.request(
-            "POST", f"{url}/account/", headers=form, body=urlencode({"email": "bench@example.com"})
-        )
+        body = urlencode({"email": "bench@example.com"})
+        try:
+            answer = urllib3.request("POST", f"{url}/account/", headers=form, body=body, timeout=60)
+        except urllib3.exceptions.HTTPError as error:
+            raise ServiceError(f"no account: {error}") from error
         if answer.status != OPENED:
             raise ServiceError(f"no account: {answer.status} {answer.data[:200]!r}")
         given = json.loads(answer.data)["response"]
