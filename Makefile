@@ -14,7 +14,7 @@ export PORT ENGINE_PORT STAGE ARCH REGION ENDPOINT PARAMETERS CONFIRM
 BIN := .venv/bin
 READY := .venv/.installed
 
-.PHONY: help run test check bench cost growth fairness deploy destroy rewrap package size picture pins clean interpreter
+.PHONY: help run test check bench cost growth fairness simulate chaos deploy destroy rewrap package size picture pins clean interpreter
 
 help: ## lists these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,12 @@ cost: $(READY) ## counts what a firing costs, in units and dollars, into benchma
 
 growth: $(READY) ## measures how costs grow, into benchmarks/RESULTS.md: MILLION=1 adds a million jobs
 	@exec $(BIN)/python -m benchmarks.growth
+
+simulate: $(READY) ## plays FIRINGS (1000000) firings under faults on a virtual clock, from SEED (1) on; stops at the first broken promise
+	@exec $(BIN)/python -m tests.simulation --firings $(or $(FIRINGS),1000000) --seed $(or $(SEED),1)
+
+chaos: $(READY) ## kills processes and disturbs calls of a real stack, into benchmarks/RESULTS.md: SCENARIOS=, JOBS=, SEED=
+	@exec $(BIN)/python -m benchmarks.chaos.command $(if $(SCENARIOS),--scenarios $(SCENARIOS)) $(if $(JOBS),--jobs $(JOBS)) $(if $(SEED),--seed $(SEED))
 
 picture: $(READY) ## draws infra/dashboard.svg anew
 	@$(BIN)/python -m infra.picture

@@ -114,7 +114,8 @@ def _has_fired(services: Services, ref: JobRef, due_at: datetime | None, *, now:
     """Whether a firing has its record. One that is under way has none: to send it twice is better than never."""
     if due_at is None or due_at > now:
         return False
-    return services.executions.get(FiringRef(account_id=ref.account_id, firing_id=firing_id(ref, due_at))) is not None
+    record = services.executions.get(FiringRef(account_id=ref.account_id, firing_id=firing_id(ref, due_at)))
+    return record is not None and record.tried
 
 
 def delete_job(services: Services, principal: Principal, job_id: str, *, dialect: str, description: str = "") -> Job:

@@ -8,7 +8,7 @@ firing. A message names (job, due_at, rev), so a firing that an edit cancelled f
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from chalicelib.scheduling.errors import Completed
@@ -16,6 +16,9 @@ from chalicelib.scheduling.lane import Lane
 from chalicelib.scheduling.retry import NEVER, Misfire, RetryPolicy
 from chalicelib.scheduling.schedule import Cron, Every, Once, Schedule
 from chalicelib.scheduling.target import Callback, Target
+
+EPOCH = datetime.fromtimestamp(0, UTC)
+MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,26 +130,19 @@ class Standing:
         if self.state is JobState.ACTIVE:
             return self
         state = moved(self.state, Move.RESUME)
-        due_at = self._not_again(self.schedule, self.schedule.next_after(now))
+        due_at = self.schedule.next_after(now)
         return replace(self, state=state if due_at else JobState.FINISHED, due_at=due_at, rev=self.rev + 1)
 
     def rescheduled(self, schedule: Schedule, now: datetime) -> "Standing":
-        """On another schedule; a paused job stays paused, a finished one is active again, if it is to fire again."""
-        state, due_at = moved(self.state, Move.RESCHEDULE), None
-        if state is JobState.ACTIVE:
-            due_at = self._not_again(schedule, first_due(schedule, now))
-            state = state if due_at else JobState.FINISHED
+        """On another schedule; a paused job stays paused, a finished one is active again."""
+        state = moved(self.state, Move.RESCHEDULE)
+        due_at = first_due(schedule, now) if state is JobState.ACTIVE else None
         return replace(self, schedule=schedule, state=state, due_at=due_at, rev=self.rev + 1)
 
     def skipped(self, now: datetime) -> "Standing":
         """Past what was due by now, of an active job."""
         due_at = self.schedule.next_after(now)
         return replace(self, state=self.state if due_at else moved(self.state, Move.EXHAUST), due_at=due_at)
-
-    def _not_again(self, schedule: Schedule, due_at: datetime | None) -> datetime | None:
-        """Claims come a little early: a due time that is still to come may have its firing under way."""
-        claimed = self.claim is not None and self.claim.due_at == due_at
-        return schedule.next_after(due_at) if claimed and due_at else due_at
 
     def fired(self, claim: Claim) -> "Standing":
         """After `claim`: on to the next firing, missed times coalesced unless the policy wants every one."""
@@ -197,8 +193,7 @@ def due_of(firing: str) -> datetime:
 
 def to_millis(moment: datetime) -> int:
     """Unix milliseconds of an aware moment, rounded down."""
-    seconds = int(moment.timestamp() // 1)
-    return seconds * 1000 + moment.microsecond // 1000
+    return (moment - EPOCH) // MILLISECOND  # a float of seconds is off by a second in far-away years
 
 
 def from_millis(millis: int) -> datetime:

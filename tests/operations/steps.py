@@ -109,7 +109,10 @@ class Calls:
                 return "is away"
             if self._countdown:
                 return self._counted_down(name)
-            return self._how if self._step == Step(name=name, number=self.made[name]) else ""
+            if self._step != Step(name=name, number=self.made[name]):
+                return ""
+            self._struck = True
+            return self._how
 
     def _counted_down(self, name: str) -> str:
         self._countdown -= 1

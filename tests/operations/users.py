@@ -90,7 +90,7 @@ class RunLater:
         return tenant.client.send("DELETE", path, headers=tenant.signed(path)).status
 
     def _document(self, tenant: Tenant, url: str, number: int) -> dict[str, Any]:
-        return a_document(url=url, when=stamp(soon(tenant, number)), interval=f"{1 + number % 7} minutes")
+        return a_document(url=url, when=stamp(soon(tenant, number)), interval=f"{2 + number % 7} minutes")
 
     def _put(self, tenant: Tenant, job_id: str, document: Mapping[str, Any]) -> Answer:
         body = json.dumps(document)
@@ -122,7 +122,7 @@ class NdScheduler:
         return self._send(tenant, "POST", f"/executions/{job.ref.job_id}")
 
     def _document(self, number: int) -> dict[str, Any]:
-        trigger = {"trigger": "cron", "trigger_params": {"minute": f"*/{1 + number % 7}"}}
+        trigger = {"trigger": "cron", "trigger_params": {"minute": f"*/{2 + number % 7}"}}
         return {"job_class_string": "a.b.C", "name": "a job", "pub_args": [], **trigger}
 
     def _send(self, tenant: Tenant, method: str, path: str, document: Mapping[str, Any] | None = None) -> int:
