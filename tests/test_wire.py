@@ -131,7 +131,7 @@ def test_connections_are_kept() -> None:
     [THROTTLED, BROKEN, (503, {}), None, b"garbage\r\n\r\n", b"HTTP/1.1 502 X\r\nContent-Length: 6\r\n\r\n<html>"],
     ids=["throttled", "broken", "away", "closed", "garbage", "a page"],
 )
-def test_what_may_pass_is_tried_again_after_a_pause(first: Answer) -> None:
+def test_t47_what_may_pass_is_tried_again_after_a_pause(first: Answer) -> None:
     with serving(first, OK) as (service, wire, pauses):
         assert wire.call("GetItem", {}) == OK[1]
         assert len(service.requests) == 2
@@ -167,7 +167,7 @@ def test_a_refusal_is_told_at_once_with_what_the_service_said() -> None:
     [(["None", "TransactionConflict"], 2), (["ConditionalCheckFailed", "TransactionConflict"], 1)],
     ids=["a conflict alone passes", "a condition does not"],
 )
-def test_a_cancelled_transaction_is_tried_again_unless_a_condition_failed(reasons: list[str], tries: int) -> None:
+def test_t47_a_cancelled_transaction_is_tried_again_unless_a_condition_failed(reasons: list[str], tries: int) -> None:
     said = [{"Code": code} for code in reasons]
     answers: list[Answer] = [(400, {"__type": "x#TransactionCanceledException", "CancellationReasons": said}), OK]
     with serving(*answers) as (service, wire, _):

@@ -168,7 +168,7 @@ def _made_up(seen: Evidence) -> frozenset[str]:
     return frozenset(
         one.firing
         for job in _by_job(one for one in seen.expected if one.coalesces)
-        for before, one in _after_the_last_fired(job, seen)
+        for before, one in _after_the_last_recorded(job, seen)
         if before in seen.records and _passed_over(one, seen, due_at=due_of(before), record=seen.records[before])
     )
 
@@ -186,11 +186,11 @@ def _by_job(expected: Iterable[Expected]) -> Iterable[Sequence[Expected]]:
     return [sorted(job, key=lambda one: one.due_at) for job in found.values()]
 
 
-def _after_the_last_fired(job: Sequence[Expected], seen: Evidence) -> Iterable[tuple[str, Expected]]:
-    """Each firing that did not arrive, with the latest before it that did."""
+def _after_the_last_recorded(job: Sequence[Expected], seen: Evidence) -> Iterable[tuple[str, Expected]]:
+    """Each firing that did not arrive, with the latest before it that is on record: it may be one that came again."""
     last = ""
     for before, one in pairwise(job):
-        last = before.firing if before.firing in seen.arrivals else last
+        last = before.firing if before.firing in seen.records else last
         if one.firing not in seen.arrivals:
             yield last, one
 

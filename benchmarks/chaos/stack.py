@@ -26,7 +26,7 @@ from chalicelib.storage.logins import DynamoLogins
 from chalicelib.storage.tables import Table
 from chalicelib.wire import DYNAMODB, Surroundings, Wire
 from infra.deploy import Deployment
-from infra.local.stack import deploy_locally
+from infra.local.stack import LOCAL_CONCURRENCY, deploy_locally
 from infra.package import Artifact
 
 if TYPE_CHECKING:
@@ -119,12 +119,19 @@ class Stack:
 
 
 def deployed(engine: Engine, artifact: Artifact, *, through: str = "") -> Stack:
-    """Deploys. `through`: the address under which the functions reach the engine, where it is not its own."""
+    """Deploys, and has workers started: they import before the first jobs are due, not while.
+
+    `through`: the address under which the functions reach the engine, where it is not its own.
+    """
     parameters = {"WorkerTimeout": str(WORKER_SECONDS), **({"LocalEndpoint": through} if through else {})}
     deployment = Deployment(
         artifact=artifact, endpoint=engine.endpoint, key=KEY, parameters=parameters, say=lambda _line: None
     )
     outputs = deploy_locally(deployment)
+    for _ in range(int(LOCAL_CONCURRENCY)):
+        deployment.client("lambda").invoke(
+            FunctionName=outputs["DeliverName"], InvocationType="Event", Payload=b'{"Records": []}'
+        )
     return Stack(engine=engine, services=_services(engine.endpoint, outputs))
 
 

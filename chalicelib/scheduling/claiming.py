@@ -7,7 +7,7 @@ that stands there tells what happened:
     mine                             my write arrived and its reply was lost: I hold it
     my message, another nonce        I am the redelivery of a worker that died, once its lease is over: take it over
     another message                  a twin message was faster: drop mine
-    a later firing of the same job   somebody claimed mine before: whether it was sent, only its record can say
+    a later firing of the same job   somebody claimed mine before: only its record can say, see operations.overtaken
     another revision                 the job was changed since, which cancelled this firing: drop it
 
 The lease is the worker's own time-out, after which it is dead for certain. Not the queue's visibility time-out: the

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from chalicelib import signing
@@ -225,6 +225,7 @@ def test_t02_every_change_of_a_single_bit_is_refused(owner: Owner, scheme: Schem
     text = parts[name]
     place, bit = data.draw(st.integers(0, len(text) - 1)), data.draw(st.integers(0, 6))
     changed = text[:place] + chr(ord(text[place]) ^ 1 << bit) + text[place + 1 :]
+    assume(name != "path" or changed.rstrip("/?") != text.rstrip("/"))  # `/jobs/` and `/jobs?` are one resource
     answer = scheme.send(owner, parts | {name: changed})
     assert answer.status in ({scheme.refusal, NO_ROUTE} if name == "path" else {scheme.refusal})
     assert owner.jobs() == before

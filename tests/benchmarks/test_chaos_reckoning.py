@@ -177,6 +177,11 @@ ACCOUNTS = [
         id="one firing may make up for several",
     ),
     pytest.param(
+        seen({0: [1, 45], 20: [20]}, {0: recorded(45)}, THREE, spans=KILL, rollbacks=[Span(start=at(0), end=at(21))]),
+        {"due": 3, "fired": 2, "made_up": 1, "doubled": 1, "explained": 1, "forgotten": 1},
+        id="one firing made up for what came after another that the database forgot",
+    ),
+    pytest.param(
         seen({20: [20]}, {20: recorded(45)}, THREE),
         {"due": 3, "fired": 1, "made_up": 1, "lost": 1},
         id="the first is never made up for",

@@ -39,14 +39,14 @@ def test_the_sources_of_the_template_lint_as_well(name: str) -> None:
 # --- queues -----------------------------------------------------------------------------------------------------------
 
 
-def test_every_queue_that_feeds_a_function_takes_partial_failures(stack: Reading) -> None:
+def test_t48_every_queue_that_feeds_a_function_takes_partial_failures(stack: Reading) -> None:
     mappings = stack.all_of("AWS::Lambda::EventSourceMapping")
     assert {named(each["EventSourceArn"]) for each in mappings.values()} == set(stack.all_of("AWS::SQS::Queue"))
     for name, mapping in mappings.items():
         assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"], name
 
 
-def test_every_message_is_invisible_for_six_times_the_time_a_batch_may_take(template: Template) -> None:
+def test_t50_every_message_is_invisible_for_six_times_the_time_a_batch_may_take(template: Template) -> None:
     for timeout in template["Parameters"]["WorkerTimeout"]["AllowedValues"]:
         stack = read(template, WorkerTimeout=timeout)
         functions, queues = stack.all_of("AWS::Serverless::Function"), stack.all_of("AWS::SQS::Queue")

@@ -11,7 +11,7 @@ from chalicelib.scheduling.account import Principal
 from chalicelib.scheduling.execution import Outcome
 from chalicelib.scheduling.job import Job, firing_id
 from chalicelib.scheduling.retry import RetryPolicy
-from chalicelib.scheduling.schedule import Cron, Every
+from chalicelib.scheduling.schedule import Cron, Every, Schedule
 from chalicelib.scheduling.target import Webhook
 from tests.fakes import BROKEN, OK
 from tests.operations.breaking import breaking
@@ -19,6 +19,7 @@ from tests.world import RULES, START, VISIBILITY, World
 
 TEN_SECONDS = timedelta(seconds=10)
 DUE = START + TEN_SECONDS
+YEARLY = Cron(expression="0 0 1 1 *")
 
 
 def a_fast_job(world: World) -> Job:
@@ -138,6 +139,20 @@ def test_t59_a_mark_left_for_a_firing_that_was_cancelled_does_not_wait_for_ever(
     assert (times_sent(world, job), next(one.state for one in world.executions(job))) == (0, "cancelled")
 
 
+def test_t59_an_edit_that_keeps_a_due_time_of_which_there_is_only_a_mark_brings_it_back(world: World) -> None:
+    owner, _ = world.open_account()
+    job = world.a_job(Every(start=DUE, period=TEN_SECONDS), owner=owner)
+    world.clock.forward(minutes=5)
+    with breaking(world, "webhooks", "send", "dies before"):
+        receive(world, message(job, "first"), nonce="first")
+    fire_next(world, job)
+    fire_next(world, job)
+    receive(world, message(job, "first"), nonce="second")
+    edit(world, owner, job, Every(start=DUE, period=TEN_SECONDS))
+    world.run()
+    assert times_sent(world, job) == 1
+
+
 def test_t59_a_retry_whose_worker_died_and_whose_job_was_changed_does_not_wait_for_ever(world: World) -> None:
     world.receiver.answers = lambda _webhook: BROKEN
     owner, _ = world.open_account()
@@ -153,7 +168,6 @@ def test_t59_a_retry_whose_worker_died_and_whose_job_was_changed_does_not_wait_f
     assert found == first
 
 
-def edit(world: World, owner: Principal, job: Job) -> None:
-    schedule = Cron(expression="0 0 1 1 *")
+def edit(world: World, owner: Principal, job: Job, schedule: Schedule = YEARLY) -> None:
     change = lambda stored: Change(definition=stored.definition, schedule=schedule)  # noqa: E731
     edit_job(world.services, owner, job.ref.job_id, dialect="test", edit=change)

@@ -1,6 +1,7 @@
 """T57, the calendar's own traps: leap days and the century without one, long years, the ends of other clocks."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 
@@ -9,6 +10,7 @@ import pytest
 from chalicelib.api.fields import moment
 from chalicelib.scheduling.errors import Invalid
 from chalicelib.scheduling.schedule import Cron, Every
+from tests.conftest import TOLD
 from tests.engine import ROOT
 
 LEAP_DAY, LAST_DAY = "0 12 29 2 *", "0 0 31 * *"
@@ -43,6 +45,7 @@ def test_t57_a_leap_second_is_no_time() -> None:
         moment("2016-12-31T23:59:60Z", "at")
 
 
-def test_t57_the_zones_are_those_that_are_pinned() -> None:
+def test_t57_the_zones_are_those_that_are_pinned(record_property: Callable[[str, object], None]) -> None:
     [pinned] = re.findall(r"^tzdata==(\S+)$", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
     assert version("tzdata") == pinned
+    record_property(TOLD, f"time zones: tzdata {pinned}")

@@ -146,7 +146,7 @@ NEXT = [
 @pytest.mark.parametrize(
     ("expression", "zone", "after", "expected"), [row[1:] for row in NEXT], ids=[row[0] for row in NEXT]
 )
-def test_the_next_firing(expression: str, zone: str, after: str, expected: str) -> None:
+def test_t57_the_next_firing(expression: str, zone: str, after: str, expected: str) -> None:
     assert utc(expected) == Cron(expression=expression, zone=zone).next_after(utc(after))
 
 

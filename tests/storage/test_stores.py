@@ -397,6 +397,24 @@ def test_history_is_read_by_account_and_range_and_by_job(store: Store) -> None:
     assert {execution.ref for execution in latest} == {one.ref}
 
 
+def test_a_firing_is_marked_where_it_has_no_record_by_one_whose_mark_can_be_taken_over_or_ended(store: Store) -> None:
+    firings, job = firings_of(store), a_job()
+    firing = an_execution(job, retry_at=None, state=ExecutionState.WAITING)
+    one, other = a_claim(job), a_claim(job, nonce="nonce-2")
+    marked = firings.mark(firing, one)
+    assert (marked.claim, marked.tried) == (one, False)
+    assert firings.mark(firing, other) == marked, "also where the one who wrote it asks again"
+    ref = FiringRef(account_id=ALICE, firing_id=firing.firing_id)
+    assert firings.take_over(ref, other, dead=one)
+    assert not DynamoExecutions(store.jobs).cancel(marked), "it is another's by now"
+    taken = DynamoExecutions(store.jobs).get(ref)
+    assert taken
+    assert DynamoExecutions(store.jobs).cancel(taken)
+    ended = firings.mark(firing, one)
+    assert (ended.state, ended.tried, ended.claim) == (ExecutionState.CANCELLED, True, None)
+    assert due_of(store) == []
+
+
 def test_a_retry_is_claimed_once_and_leaves_the_index(claiming: Store) -> None:
     firings, job = firings_of(claiming), a_job()
     waiting = an_execution(job)
