@@ -228,7 +228,7 @@ GAPS = (
     ),
     Gap(
         "a visibility time-out shorter than the function's is taken",
-        "infra/test_template.py::test_every_message_is_invisible_for_six_times_the_time_a_batch_may_take",
+        "infra/test_template.py::test_t50_every_message_is_invisible_for_six_times_the_time_a_batch_may_take",
     ),
     Gap(
         "a function that feeds itself is never stopped",
