@@ -1,8 +1,9 @@
-"""Belltower, on one page: the APIs it speaks, and the three functions that fire its jobs.
+"""Belltower, on one page: the APIs it speaks, and the four functions that fire its jobs.
 
 A request makes a job in DynamoDB; once a minute `tick` reads what falls due from the next-fire index and sends it to
 SQS; `deliver` claims each firing, calls its webhook or publishes to its topic, and records what happened; `parked`
-records what the queue gave up. The events that drive the three are in infra/resources.yaml.
+records what the queue gave up; once a day `reconcile` looks for firings that have no proof, and fires them. The events
+that drive the four are in infra/resources.yaml.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from chalicelib.api import dialects
 from chalicelib.api.dialect import mount
 from chalicelib.delivery import queue
 from chalicelib.operations import deliver as worker
+from chalicelib.operations import reconcile as reconciler
 from chalicelib.operations import tick as ticker
 from chalicelib.ports import Services
 
@@ -47,6 +49,17 @@ def parked(event: dict[str, Any], context: Any) -> Any:  # noqa: ANN401 - Lambda
     """SQS: record the firings of dead letters as given up."""
     batch = queue.received(event)
     return queue.failures(worker.park(_services(context), batch, nonce=context.aws_request_id))
+
+
+@app.lambda_function(name="reconcile")
+def reconcile(event: dict[str, Any], context: Any) -> dict[str, int]:  # noqa: ANN401 - Lambda's own object
+    """EventBridge, once a day: fire what was claimed and has no record.
+
+    By hand, after a queue was purged: {"age": 600} looks at all that was claimed ten minutes ago or earlier.
+    """
+    age = timedelta(seconds=event["age"]) if "age" in event else reconciler.AGE
+    until = datetime.now(UTC) + (_until(context) - datetime.now(UTC)) / 2  # the rest is for accounts it has begun with
+    return {"unproved": reconciler.reconcile(_services(context), wiring.ledger(), until=until, age=age)}
 
 
 def _services(context: Any) -> Services:  # noqa: ANN401 - Lambda's own object

@@ -22,7 +22,7 @@ from chalicelib.scheduling.job import JobRef, Standing
 from chalicelib.scheduling.schedule import Once
 from chalicelib.storage.codec import standing_item
 from chalicelib.storage.jobs import shard_of
-from chalicelib.storage.tables import Item
+from chalicelib.storage.values import Item
 
 SHARDS: Final = 16
 MINUTE: Final = timedelta(minutes=1)

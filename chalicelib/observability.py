@@ -23,7 +23,7 @@ from chalicelib.scheduling.execution import OutcomeKind
 
 NAMESPACE = "Belltower"
 MOST_VALUES = 100  # of one metric in one line, says CloudWatch
-CLOSING = frozenset({"tick", "batch", "parked_batch", "request"})
+CLOSING = frozenset({"tick", "batch", "parked_batch", "reconciled", "request"})
 
 Facts = Mapping[str, str | float]
 Values = Mapping[str, Sequence[float]]
@@ -43,7 +43,7 @@ COUNTS = (
     *("Ticks", "Due", "Resent", "Overdue", "Backlog", "Unfinished"),
     *("Claimed", "LostClaims", "Left"),
     *("Fired", "Delivered", "Refused", "TimedOut", "Failed", "Retried", "Missed", "Parked"),
-    *("DeadLetters", "Poison", "ClaimsFailed", "RecordsFailed", "SendsFailed", "Tampered", "Faults"),
+    *("DeadLetters", "Poison", "ClaimsFailed", "RecordsFailed", "SendsFailed", "Tampered", "Faults", "Unproved"),
 )
 METRICS: Mapping[str, Metric] = {
     **dict.fromkeys(COUNTS, Metric(unit="Count")),
@@ -113,6 +113,7 @@ FEEDS: Mapping[str, Mapping[str, Reading]] = {
     "read_failed": {"ClaimsFailed": _fact("messages")},
     "record_failed": {"RecordsFailed": _fact("executions")},
     "dispatch_failed": {"SendsFailed": _fact("messages")},
+    "unproved": {"Unproved": _once},
     "tampered": {"Tampered": _once},
     "fault": {"Faults": _once},
     "request": {

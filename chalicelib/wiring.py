@@ -20,6 +20,7 @@ from chalicelib.storage.accounts import DynamoAccounts, DynamoKeys, RecentAccoun
 from chalicelib.storage.audit import DynamoAudit
 from chalicelib.storage.executions import DynamoExecutions, DynamoFirings
 from chalicelib.storage.jobs import DynamoJobs, DynamoNextFires
+from chalicelib.storage.ledger import DynamoLedger
 from chalicelib.storage.logins import DynamoLogins
 from chalicelib.storage.passwords import Argon2Passwords
 from chalicelib.storage.tables import Table
@@ -55,6 +56,14 @@ def worker_services() -> Services:
     table = Table(_wire(DYNAMODB, now), now.accounts_table)
     accounts, keys = RecentAccounts(table, clock), RecentKeys(table, clock)
     return build(now, accounts=accounts, keys=keys, logins=DynamoLogins(table))
+
+
+@cache
+def ledger() -> DynamoLedger:
+    """Every account's claims, for the reconciliation alone."""
+    now = environment()
+    wire = _wire(DYNAMODB, now)
+    return DynamoLedger(Table(wire, now.accounts_table), Table(wire, now.jobs_table), shards=now.shards)
 
 
 def build(now: settings.Settings, *, accounts: AccountStore, keys: KeyStore, logins: Logins) -> Services:

@@ -41,6 +41,8 @@ MARKS: Final = 40
 """Shards whose watermarks fit into a kilobyte, which is a write unit."""
 POLLS: Final = 15
 """Requests a minute to a queue without messages: five of Lambda's pollers, each waiting 20 s."""
+DEPTHS: Final = 2
+"""Requests of one tick that ask how many messages wait, one for each queue it sends to."""
 TABLE_KEY_USES: Final = 8_640
 """A month's requests for the key of an encrypted table that is in use: one every five minutes."""
 
@@ -70,7 +72,7 @@ def idle(template: Template, parameters: Parameters) -> list[Item]:
         "KMS": len(those("KMS::Key")) * KMS_KEY + len(tables) * TABLE_KEY_USES * KMS_REQUEST,
         "Lambda, the tick": TICKS * _tick(those("Serverless::Function")["Tick"]),
         "DynamoDB, the tick": _tables(tables, shards=int(parameters["Shards"])),
-        "SQS, asked for messages": TICKS * (len(queues) * POLLS + 1) * SQS_REQUEST,
+        "SQS, asked for messages": TICKS * (len(queues) * POLLS + DEPTHS) * SQS_REQUEST,
         "CloudWatch, alarms": sum(map(_alarm_metrics, those("CloudWatch::Alarm").values())) * ALARM_METRIC,
         "CloudWatch, metrics of the tick": len(FEEDS["tick"]) * CUSTOM_METRIC,
         "CloudWatch, dashboard": len(those("CloudWatch::Dashboard")) * DASHBOARD,

@@ -16,6 +16,7 @@ NAMES = {
     "GetItem": "get_item",
     "PutItem": "put_item",
     "Query": "query",
+    "Scan": "scan",
     "TransactWriteItems": "transact_write_items",
     "UpdateItem": "update_item",
     "Decrypt": "decrypt",

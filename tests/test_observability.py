@@ -56,6 +56,7 @@ def lines_of(stream: io.StringIO) -> list[dict[str, Any]]:
         pytest.param("dispatch_failed", {"messages": 6}, {"SendsFailed": 6}, id="messages the queue did not take"),
         pytest.param("tampered", {}, {"Tampered": 1}, id="a secret from elsewhere"),
         pytest.param("fault", {}, {"Faults": 1}, id="a bug of ours"),
+        pytest.param("unproved", {}, {"Unproved": 1}, id="a claim without a record"),
         pytest.param(
             "request", {"status": 201, "took_ms": 8}, {**ANSWERED, "Refusals": 0, "Errors": 0}, id="an answer"
         ),

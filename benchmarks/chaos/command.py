@@ -108,7 +108,7 @@ def verdict(results: Sequence[Result]) -> int:
         if not told.whole:
             print(
                 f"BROKEN {result.title}: {len(told.lost)} lost, {len(told.unexplained)} doubled unexplained, "
-                f"{told.uncalled} uncalled {' '.join([*told.lost, *told.unexplained][:10])}"
+                f"{told.uncalled} uncalled, {told.astray} astray {' '.join([*told.lost, *told.unexplained][:10])}"
             )
     return 0 if all(result.reckoning.whole for result in results) else 1
 

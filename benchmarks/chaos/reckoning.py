@@ -7,6 +7,8 @@
   the job stood at. Unless the database went back in between: then a message may speak of what is forgotten.
 - **doubled**: arrivals beyond the attempts that the record knows. **explained** of these: a kill came while the
   arrival before may have been unrecorded, or the database did not take the record.
+- **given back**: firings that were claimed and had no record long after, found by the reconciliation: their messages
+  are lost. Where the queues lost nothing with their process, no message may be.
 - **forgotten**: firings of which the database itself lost something with its process: the job, whose creation was
   acknowledged, so that they did not fire; or the record, after they had fired.
 - **lost**: all others that are due.
@@ -51,9 +53,9 @@ class Evidence:
     """Everything a scenario tells. Arrivals in their order, by firing.
 
     `acknowledged`: when a job's creation was answered, by job. `rollbacks`: what the database forgot.
-    `forgotten`: jobs it lost by that. `spoken_of`: firings that a line of the log names. `refused`: how often a
-    firing's record was not taken. `unanswered`: firings of jobs of which nobody knows whether they were made; they may
-    come or not. What is due at `end` or later is not looked at.
+    `forgotten`: jobs it lost by that. `given_back`: firings the reconciliation found. `spoken_of`: firings that a line
+    of the log names. `refused`: how often a firing's record was not taken. `unanswered`: firings of jobs of which
+    nobody knows whether they were made; they may come or not. What is due at `end` or later is not looked at.
     """
 
     end: datetime
@@ -64,6 +66,7 @@ class Evidence:
     rollbacks: Sequence[Span] = ()
     acknowledged: Mapping[str, datetime] = field(default_factory=dict)
     forgotten: frozenset[str] = frozenset()
+    given_back: frozenset[str] = frozenset()
     spoken_of: frozenset[str] = frozenset()
     refused: Mapping[str, int] = field(default_factory=dict)
     unanswered: frozenset[str] = frozenset()
@@ -71,7 +74,10 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reckoning:
-    """What it came to. Late: seconds from the due time to the first arrival; None where nothing arrived."""
+    """What it came to. `astray`: given back, and no injected fault lost their messages.
+
+    Late: seconds from the due time to the first arrival; None where nothing arrived.
+    """
 
     due: int
     fired: int
@@ -80,6 +86,8 @@ class Reckoning:
     unexplained: Sequence[str]
     lost: Sequence[str]
     forgotten: int
+    given_back: int
+    astray: int
     unrecorded: int
     uncalled: int
     late_p50: float | None
@@ -89,7 +97,7 @@ class Reckoning:
     @property
     def whole(self) -> bool:
         """Whether nothing is lost, and nothing sent that no injected fault explains."""
-        return not self.lost and not self.uncalled and not self.unexplained
+        return not (self.lost or self.uncalled or self.unexplained or self.astray)
 
     @property
     def explained(self) -> int:
@@ -120,6 +128,8 @@ def reckon(seen: Evidence) -> Reckoning:
         unexplained=[one.firing for one in seen.expected for _ in range(_extra(one, seen) - _excused(one, seen))],
         lost=lost,
         forgotten=len(absent) - len(lost) + len(bare) - len(unrecorded),
+        given_back=len(seen.given_back),
+        astray=0 if seen.rollbacks else len(seen.given_back),
         unrecorded=len(unrecorded),
         uncalled=sum(due_of(firing) < seen.end for firing in seen.arrivals.keys() - known),
         late_p50=percentile(late, 0.5) if late else None,

@@ -3,8 +3,10 @@
     deploy - make the jobs - [the window: jobs fall due, faults happen] - wait until all is healed - reckon
 
 What was broken comes back by itself: a dead worker's message after the visibility time-out of 60 s, an entry whose
-message is lost at the age of five minutes, when the sweep finds it; and what comes back may be broken again. So a
-scenario waits `settle` at least, in which a double would come, and `patience` at most for what is still missing.
+message is lost at the age of five minutes, when the sweep finds it; and what comes back may be broken again. What was
+claimed, and its message lost, comes back by the reconciliation alone: here it is called once no message can come, not
+the next morning. So a scenario waits `settle` at least, in which a double would come, and `patience` at most for what
+is still missing.
 """
 
 import contextlib
@@ -36,6 +38,8 @@ LENGTH: Final = timedelta(seconds=120)
 LEAD: Final = 15.0
 CREATES: Final = 40.0
 """Jobs a second that are made at the least."""
+OVERDUE: Final = timedelta(seconds=150)
+"""After two visibility time-outs and more no message comes back: what is claimed and has no record has lost its own."""
 LOOK: Final = 10.0
 """Seconds between two reckonings while something is missing."""
 BROKEN_CALLS: Final = 0.1
@@ -212,6 +216,8 @@ def _settled(stage: Stage) -> Reckoning:
         if reckoning.settled or datetime.now(UTC) > stage.window.end + timedelta(seconds=stage.scenario.patience):
             return reckoning
         stage.say(f"{len(reckoning.lost)} firings to come, {reckoning.unrecorded} to be recorded")
+        if datetime.now(UTC) > stage.window.end + OVERDUE:
+            stage.stack.reconcile(OVERDUE)
         _pause(stage, LOOK)
 
 
@@ -230,6 +236,7 @@ def _evidence(stage: Stage) -> Evidence:
         rollbacks=stage.harm.rollbacks,
         acknowledged=maker.acknowledged,
         forgotten=_forgotten(stage, missing),
+        given_back=log.given_back,
         spoken_of=log.spoken_of,
         refused=log.refused,
         unanswered=frozenset(one.firing for one in maker.unanswered),

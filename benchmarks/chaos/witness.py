@@ -16,10 +16,14 @@ from chalicelib.scheduling.execution import Execution
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What the log says of firings: which it names, how often the record of one was not taken, and the ticks."""
+    """What the log says of firings: which it names, how often the record of one was not taken, and the ticks.
+
+    `given_back`: those that the reconciliation found without a record.
+    """
 
     spoken_of: frozenset[str]
     refused: Mapping[str, int]
+    given_back: frozenset[str]
     ticks: int
 
 
@@ -30,6 +34,7 @@ def told(log: Path) -> Told:
     return Told(
         spoken_of=frozenset(event["firing"] for event in events if "firing" in event),
         refused=Counter(event["firing"] for event in events if event.get("why") == Disposal.UNRECORDED),
+        given_back=frozenset(event["firing"] for event in events if event.get("event") == "unproved"),
         ticks=sum(event.get("event") == "tick" for event in events),
     )
 

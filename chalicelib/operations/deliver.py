@@ -18,6 +18,7 @@ from chalicelib.operations.fire import BEGINS_WITHIN, fire
 from chalicelib.ports import Received, Services
 from chalicelib.scheduling.errors import Unavailable
 from chalicelib.scheduling.execution import Attempt, ExecutionState, Outcome, OutcomeKind
+from chalicelib.scheduling.job import JobRef
 from chalicelib.scheduling.retry import Misfire
 
 GRACE = timedelta(minutes=1)  # a firing that can only be sent later than this was missed
@@ -68,7 +69,7 @@ def _claim(services: Services, batch: Sequence[Received], nonce: str) -> Taken:
     nexts = [
         following(finds.jobs[shot.job.ref].standing, entry_of(shot.job.ref, shot.job.standing), message.due)
         for message, shot in zip(singles, shots, strict=True)
-        if isinstance(shot, Shot) and message.due
+        if isinstance(shot, Shot) and message.due and isinstance(message.due.subject, JobRef)
     ]
     dispatch(services, nexts, now=services.clock.now())
     taken: Taken = {message.message_id: shot for message, shot in zip(singles, shots, strict=True)}

@@ -151,6 +151,13 @@ class Standing:
         state = self.state if due_at else moved(self.state, Move.EXHAUST)
         return replace(self, state=state, due_at=due_at, claim=claim)
 
+    def unclaimed(self) -> "Standing | None":
+        """As it stood before its claim; None where the job was changed since, or was never claimed."""
+        if self.claim is None or self.schedule.next_after(self.claim.due_at - MILLISECOND) != self.claim.due_at:
+            return None
+        before = replace(self, state=JobState.ACTIVE, due_at=self.claim.due_at, claim=None)
+        return before if before.fired(self.claim) == self else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:

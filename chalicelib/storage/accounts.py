@@ -19,7 +19,8 @@ from chalicelib.scheduling.errors import Taken, Unavailable
 from chalicelib.scheduling.job import from_millis, to_millis
 from chalicelib.scheduling.secret import Sealed
 from chalicelib.storage.codec import optional
-from chalicelib.storage.tables import ABSENT, PRESENT, Item, Key, Refused, Table, equals
+from chalicelib.storage.tables import ABSENT, PRESENT, Key, Refused, Table, equals
+from chalicelib.storage.values import Item
 
 MOST_RECENT = 10_000
 RECENT = timedelta(seconds=10)

@@ -8,6 +8,7 @@ Keys of the jobs table. Every hash key opens with the account's id, so no tenant
     execution   <account>#executions#<bucket>   <firing id>     in next-fire while waiting; in by-job by `job`
     audit       <account>#audit                 <created>#<random>
     watermarks  #watermarks                     <group>
+    reconciled  #reconcile                      place
 
 A firing id opens with its due time, so the executions of an account read in order of time; the buckets spread one
 account's writes over several partitions.
@@ -32,7 +33,8 @@ from chalicelib.scheduling.retry import Misfire, RetryPolicy
 from chalicelib.scheduling.schedule import Cron, Every, Once, Schedule, Spelling
 from chalicelib.scheduling.secret import Sealed
 from chalicelib.scheduling.target import Callback, JobClass, Signing, Target, Topic, Webhook
-from chalicelib.storage.tables import Item, Key
+from chalicelib.storage.tables import Key
+from chalicelib.storage.values import Item
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -75,6 +77,11 @@ def execution_hashes(account_id: str) -> list[str]:
 def execution_key(account_id: str, firing_id: str) -> Key:
     """Where an execution is: the last hex digit of a firing id tells its bucket."""
     return execution_hashes(account_id)[int(firing_id[-1], 16) % BUCKETS], firing_id
+
+
+def job_id_in(listed: str) -> str:
+    """The job's id in the range key of its line in the list."""
+    return listed.split("#")[2]
 
 
 def standing_item(ref: JobRef, standing: Standing, *, shard: int, expires_at: datetime | None) -> Item:

@@ -8,7 +8,8 @@ from typing import Any
 
 from chalicelib.operations.rewrap import KeysPage, Progress, Wrapped
 from chalicelib.scheduling.job import from_millis, to_millis
-from chalicelib.storage.tables import ABSENT, Door, Item, Refused, Table, equals, loaded, setting
+from chalicelib.storage.tables import ABSENT, Door, Refused, Table, equals, setting
+from chalicelib.storage.values import Item
 
 PAGE = 100  # of five items or so one is an account
 PROGRESS = ("#rewrap", "progress")
@@ -18,22 +19,12 @@ class DynamoDataKeys:
     """The DataKeys on the accounts table. `page`: how many items are read for one."""
 
     def __init__(self, door: Door, name: str, *, page: int = PAGE) -> None:
-        self._door, self._table, self._page = door, Table(door, name), page
+        self._table, self._page = Table(door, name), page
 
     def page(self, after: tuple[str, str] | None) -> KeysPage:
         """A page of a scan, read consistently: an account that is opened meanwhile is wrapped well already."""
-        request: dict[str, Any] = {
-            "TableName": self._table.name,
-            "ConsistentRead": True,
-            "Limit": self._page,
-            "ProjectionExpression": "pk, sk, data_key",
-        }
-        start = {"ExclusiveStartKey": {"pk": {"S": after[0]}, "sk": {"S": after[1]}}} if after else {}
-        answer = self._door.call("Scan", request | start)
-        items = [loaded(item) for item in answer["Items"]]
-        last = loaded(answer.get("LastEvaluatedKey") or {})
-        keys = [_wrapped(item) for item in items if item["sk"] == "account"]
-        return KeysPage(keys=keys, last=(last["pk"], last["sk"]) if last else None)
+        items, last = self._table.scan(("pk", "sk", "data_key"), after=after, limit=self._page)
+        return KeysPage(keys=[_wrapped(item) for item in items if item["sk"] == "account"], last=last)
 
     def replace(self, account_id: str, wrapped: bytes, *, before: bytes) -> bool:
         """Where `before` stands; `wrapped` itself stands there when the reply to this write was lost."""

@@ -31,11 +31,11 @@ from chalicelib.storage.codec import (
     standing_of,
 )
 from chalicelib.storage.jobs import jobs_in, shard_of
-from chalicelib.storage.records import execution_item, execution_of
-from chalicelib.storage.tables import ABSENT, PRESENT, Item, Key, Refused, Statement, Table, equals, setting
+from chalicelib.storage.records import execution_item, execution_of, ids_in
+from chalicelib.storage.tables import ABSENT, PRESENT, Key, Refused, Statement, Table, equals, setting
+from chalicelib.storage.values import Item
 
 BY_JOB = ("by-job", "job", "sk")
-LAST_HEX = "f" * 20
 
 # PartiQL for a claim; every name in quotes, for some are reserved words. The table's name comes from the settings.
 STANDS = 'WHERE "pk"=? AND "sk"=? AND "due_at"=? AND "rev"=? AND "state"=?'
@@ -156,7 +156,7 @@ class DynamoExecutions:
 
     def between(self, account_id: str, start: datetime, end: datetime) -> Sequence[Execution]:
         """Due in [start, end]: every bucket is read, and the ids merged, which open with the due time."""
-        between = _ids_in(Span(start=start, end=end))
+        between = ids_in(Span(start=start, end=end))
 
         def bucket(pk: str) -> list[Item]:
             return [item for page in self._table.query(pk, between=between) for item in page]
@@ -168,7 +168,7 @@ class DynamoExecutions:
 
     def latest(self, account_id: str, span: Span, *, limit: int) -> Sequence[Execution]:
         """A page of each bucket, then another of those that run out, until there are enough."""
-        between, page = _ids_in(span), limit // BUCKETS + 1
+        between, page = ids_in(span), limit // BUCKETS + 1
         pages = [
             self._table.query(pk, between=between, newest_first=True, limit=page) for pk in execution_hashes(account_id)
         ]
@@ -177,7 +177,7 @@ class DynamoExecutions:
 
     def of_job(self, ref: JobRef, *, limit: int, span: Span | None = None) -> Sequence[Execution]:
         """The latest first, by the by-job index: a moment behind what was recorded."""
-        between = _ids_in(span) if span else None
+        between = ids_in(span) if span else None
         pages = self._table.query(job_hash(ref), between=between, index=BY_JOB, newest_first=True, limit=limit)
         ids = [item["sk"] for item in next(pages, [])]
         items = self._table.batch_get(execution_key(ref.account_id, firing_id) for firing_id in ids)
@@ -199,16 +199,6 @@ class DynamoExecutions:
         except Refused:
             return False
         return True
-
-
-def _ids_in(span: Span) -> tuple[str, str]:
-    """The first and the last id that an execution of the span may have: ids open with the due time.
-
-    DynamoDB refuses a range that ends before it begins. What it begins with is shorter than an id, so it is no id.
-    """
-    low, high = f"{to_millis(span.start):012x}", f"{to_millis(span.end):012x}{LAST_HEX}"
-    high = min(high, f"{max(int(span.before, 16) - 1, 0):032x}") if span.before else high
-    return low, max(low, high)
 
 
 def _apart(claims: Sequence[JobClaim | RetryClaim]) -> Iterator[list[int]]:

@@ -19,6 +19,7 @@ from chalicelib.storage.codec import (
     definition_item,
     definition_key,
     definition_of,
+    job_id_in,
     lane_of,
     listing_hash,
     listing_key,
@@ -28,7 +29,8 @@ from chalicelib.storage.codec import (
     standing_of,
     to_seconds,
 )
-from chalicelib.storage.tables import ABSENT, PRESENT, Item, Refused, Table, equals
+from chalicelib.storage.tables import ABSENT, PRESENT, Refused, Table, equals
+from chalicelib.storage.values import Item
 
 NEXT_FIRE = ("next-fire", "shard", "due_at")
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
@@ -62,7 +64,7 @@ class DynamoJobs:
     def list(self, account_id: str, dialect: str) -> Sequence[Job]:
         """In order of creation."""
         refs = [
-            JobRef(account_id=account_id, job_id=item["sk"].split("#")[2])
+            JobRef(account_id=account_id, job_id=job_id_in(item["sk"]))
             for page in self._table.query(listing_hash(account_id), prefix=f"{dialect}#")
             for item in page
         ]

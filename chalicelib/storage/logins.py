@@ -13,7 +13,8 @@ from pynamodb.expressions.operand import Path
 from chalicelib.scheduling.job import from_millis, to_millis
 from chalicelib.scheduling.throttle import FORGOTTEN_AFTER, Failures
 from chalicelib.storage.codec import to_seconds
-from chalicelib.storage.tables import ABSENT, Item, Key, Refused, Table, equals, setting, value_of
+from chalicelib.storage.tables import ABSENT, Key, Refused, Table, equals, setting
+from chalicelib.storage.values import Item, value_of
 
 
 class DynamoLogins:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from chalicelib.ports import Span
 from chalicelib.scheduling.audit import AuditEntry, AuditEvent
 from chalicelib.scheduling.execution import Attempt, Execution, ExecutionState, Outcome, OutcomeKind
 from chalicelib.scheduling.job import JobRef, due_of, from_millis, to_millis
@@ -16,7 +17,19 @@ from chalicelib.storage.codec import (
     optional,
     to_seconds,
 )
-from chalicelib.storage.tables import Item
+from chalicelib.storage.values import Item
+
+LAST_HEX = "f" * 20
+
+
+def ids_in(span: Span) -> tuple[str, str]:
+    """The first and the last id that an execution of the span may have: ids open with the due time.
+
+    DynamoDB refuses a range that ends before it begins. What it begins with is shorter than an id, so it is no id.
+    """
+    low, high = f"{to_millis(span.start):012x}", f"{to_millis(span.end):012x}{LAST_HEX}"
+    high = min(high, f"{max(int(span.before, 16) - 1, 0):032x}") if span.before else high
+    return low, max(low, high)
 
 
 def execution_item(execution: Execution, *, shard: int, by_job: bool, expires_at: datetime) -> Item:

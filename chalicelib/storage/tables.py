@@ -3,11 +3,8 @@
 pynamodb gives the expressions, conditions and updates; its models are left out on purpose, because they cost twice the
 CPU on every page and claim, and hide the old item that a claim must see when its condition fails. The calls go through
 `chalicelib.wire`, whose time-outs are short: pynamodb's own could hold a caller for minutes.
-
-An item is a dict of plain values: str, int, bytes, bool, dict, list. None stands for "not there" and is not written.
 """
 
-import base64
 import time
 import uuid
 from collections import Counter
@@ -21,9 +18,9 @@ from pynamodb.expressions.operand import Path
 from pynamodb.expressions.update import Action
 
 from chalicelib.scheduling.errors import Unavailable
+from chalicelib.storage.values import Item, dumped, loaded, value_of
 from chalicelib.wire import Refusal, pause_before
 
-Item = dict[str, Any]
 Key = tuple[str, str]
 
 GET_LIMIT, PUT_LIMIT, STATEMENT_LIMIT = 100, 25, 25
@@ -95,10 +92,10 @@ class Table:
             yield [loaded(item) for item in page]
 
     def entries(
-        self, hash_value: str | int, *, between: tuple[Any, Any], index: tuple[str, str, str]
+        self, hash_value: str | int, *, between: tuple[Any, Any], **options: Any
     ) -> Iterator[list[Mapping[str, Any]]]:
         """As `query`, with the items as DynamoDB has them: for pages of a thousand, half of the work is left out."""
-        return self._raw_pages(self._query(hash_value, between, "", index=index))
+        return self._raw_pages(self._query(hash_value, between, "", **options))
 
     def _raw_pages(self, kwargs: dict[str, Any]) -> Iterator[list[Mapping[str, Any]]]:
         """Page after page of a query."""
@@ -123,6 +120,22 @@ class Table:
         """How many items of one hash key are in a range, as far as one page (a megabyte) goes."""
         kwargs = self._query(hash_value, between, "", index=index)
         return int(self._call("Query", kwargs | {"Select": "COUNT"})["Count"])
+
+    def scan(self, attributes: Sequence[str], *, after: Key | None, limit: int) -> tuple[list[Item], Key | None]:
+        """A page of the whole table, read consistently: these attributes of the items behind a key, and the next key.
+
+        For what is done for all accounts, never for a request.
+        """
+        kwargs: dict[str, Any] = {
+            "TableName": self.name,
+            "ConsistentRead": True,
+            "Limit": limit,
+            "Select": "SPECIFIC_ATTRIBUTES",
+            "ProjectionExpression": ", ".join(attributes),
+        }
+        answer = self._call("Scan", kwargs | ({"ExclusiveStartKey": _key(after)} if after else {}))
+        last = loaded(answer.get("LastEvaluatedKey") or {})
+        return [loaded(item) for item in answer["Items"]], (last["pk"], last["sk"]) if last else None
 
     def batch_get(self, keys: Iterable[Key]) -> list[Item]:
         """Those of the items that exist, read consistently, in no order."""
@@ -311,58 +324,6 @@ def equals(name: str, value: Any, *deeper: str) -> Condition:
 
 ABSENT = Path(["pk"]).does_not_exist()
 PRESENT = Path(["pk"]).exists()
-
-
-def dumped(item: Mapping[str, Any]) -> dict[str, Any]:
-    """An item as DynamoDB's API takes it."""
-    return {name: value_of(value) for name, value in item.items() if value is not None}
-
-
-def loaded(item: Mapping[str, Any]) -> Item:
-    """An item from DynamoDB's API."""
-    return {name: _plain(value) for name, value in item.items()}
-
-
-def value_of(value: Any) -> dict[str, Any]:
-    """One attribute value. By its exact type, which costs a third of asking for one after the other."""
-    written = WRITTEN.get(type(value))
-    if written:
-        return written(value)
-    if isinstance(value, str | Mapping):  # an enumeration's text, or a map of another kind
-        return {"S": str(value)} if isinstance(value, str) else {"M": dumped(value)}
-    raise TypeError(f"no attribute value for {type(value).__name__}")
-
-
-def _plain(value: Mapping[str, Any]) -> Any:
-    [(kind, content)] = value.items()
-    return content if kind == "S" else READ[kind](content)
-
-
-def _bytes(content: str | bytes) -> bytes:
-    """The wire has them in base64."""
-    return base64.b64decode(content) if isinstance(content, str) else content
-
-
-def _listed(values: Sequence[Any]) -> dict[str, Any]:
-    return {"L": [value_of(value) for value in values]}
-
-
-WRITTEN: Mapping[type, Callable[[Any], dict[str, Any]]] = {
-    str: lambda value: {"S": value},
-    int: lambda value: {"N": str(value)},
-    bool: lambda value: {"BOOL": value},
-    bytes: lambda value: {"B": value},
-    dict: lambda value: {"M": dumped(value)},
-    list: _listed,
-    tuple: _listed,
-}
-READ: Mapping[str, Callable[[Any], Any]] = {
-    "N": int,
-    "B": _bytes,
-    "BOOL": bool,
-    "M": loaded,
-    "L": lambda values: [_plain(value) for value in values],
-}
 
 
 def _key(key: Key) -> dict[str, Any]:

@@ -19,17 +19,29 @@ def a_result(**given: Any) -> Result:
     """A scenario of which a test says what matters to it."""
     usual: dict[str, Any] = {
         "due": 1200, "fired": 1200, "made_up": 0, "doubled": 0, "unexplained": (), "lost": (), "forgotten": 0,
-        "unrecorded": 0, "uncalled": 0, "late_p50": 0.004, "late_p99": 1.5, "late_max": 62.3,
+        "given_back": 0, "astray": 0, "unrecorded": 0, "uncalled": 0, "late_p50": 0.004,
+        "late_p99": 1.5, "late_max": 62.3,
     }  # fmt: skip
     return Result(title="workers are killed", reckoning=Reckoning(**usual | given), harm="12 worker processes killed")
 
 
 def test_a_line_tells_every_count() -> None:
     line = table(
-        [a_result(fired=1190, made_up=9, doubled=3, unexplained=("b",), lost=("a",), forgotten=4, unrecorded=5)]
+        [
+            a_result(
+                fired=1190,
+                made_up=9,
+                doubled=3,
+                unexplained=("b",),
+                lost=("a",),
+                forgotten=4,
+                given_back=6,
+                unrecorded=5,
+            )
+        ]
     )
     assert line.splitlines()[2] == (
-        "| workers are killed | 1,200 | 1,190 | 9 | 3 | 2 | 1 | 4 | 5 | 0.00 | 1.50 | 62.30 |"
+        "| workers are killed | 1,200 | 1,190 | 9 | 3 | 2 | 1 | 4 | 6 | 5 | 0.00 | 1.50 | 62.30 |"
     )
 
 
@@ -52,6 +64,8 @@ def test_the_section_says_what_was_injected_and_the_raw_figures_are_all_there() 
         pytest.param({"forgotten": 2}, 0, id="what the database forgot"),
         pytest.param({"lost": ("a",)}, 1, id="lost"),
         pytest.param({"doubled": 2, "unexplained": ("b",)}, 1, id="a double that is not explained"),
+        pytest.param({"given_back": 1}, 0, id="what a queue forgot"),
+        pytest.param({"given_back": 1, "astray": 1}, 1, id="a message that nothing explains the loss of"),
         pytest.param({"uncalled": 1}, 1, id="a firing that was never due"),
     ],
 )

@@ -21,7 +21,7 @@ JOB = Planned(number=7, schedule=Once(at=START + timedelta(seconds=20)), manner=
 def a_maker(world: World) -> Maker:
     """Of jobs on a world's stores: no engine runs."""
     owner, _ = world.open_account()
-    return Maker(stack=Stack(engine=Engine(Path("nowhere")), services=world.services), owner=owner)
+    return Maker(stack=Stack(engine=Engine(Path("nowhere")), services=world.services, reconcile=print), owner=owner)
 
 
 def ids(maker: Maker) -> list[str]:

@@ -223,6 +223,15 @@ def test_every_firing_is_accounted_for(evidence: Evidence, counts: dict[str, int
         pytest.param(seen({0: [1, 60]}, {0: recorded(0)}), False, True, id="doubled"),
         pytest.param(seen({0: [1, 60]}, {0: recorded(0)}, spans=KILL), True, True, id="doubled by a kill"),
         pytest.param(seen({0: [1], 7: [7]}, {0: recorded(0)}), False, True, id="uncalled"),
+        pytest.param(
+            seen({0: [1]}, {0: recorded(0)}, given_back=frozenset({name(0)})), False, True, id="a message went astray"
+        ),
+        pytest.param(
+            seen({0: [1]}, {0: recorded(0)}, given_back=frozenset({name(0)}), rollbacks=KILL),
+            True,
+            True,
+            id="a message was forgotten",
+        ),
     ],
 )
 def test_only_what_no_fault_explains_is_a_failure(evidence: Evidence, *, whole: bool, settled: bool) -> None:

@@ -46,13 +46,15 @@ def test_the_log_tells_which_firings_were_spoken_of_and_which_records_were_refus
         f'{BEFORE} {{"event": "left", "firing": "b", "why": "unrecorded"}}\n'
         f'{BEFORE} {{"event": "left", "firing": "b", "why": "unrecorded"}}\n'
         f'{BEFORE} {{"event": "left", "firing": "c", "why": "busy"}}\n'
+        f'{BEFORE} {{"event": "unproved", "firing": "e", "given_back": "True"}}\n'
         f'{BEFORE} {{"event": "tick", "sent": 3}}\n'
         f'{BEFORE} {{"event": "fired", "firi\n'
         f"{BEFORE} Traceback\n"
         '2026-11-22 12:00:00,000 belltower.engine INFO {"event": "tick", "firing": "d"}\n'
     )
     found = told(tmp_path / "log")
-    assert (found.spoken_of, dict(found.refused), found.ticks) == (frozenset("abc"), {"b": 2}, 1)
+    assert (found.spoken_of, dict(found.refused), found.ticks) == (frozenset("abce"), {"b": 2}, 1)
+    assert found.given_back == frozenset("e")
 
 
 def test_a_stack_that_never_ran_a_function_has_said_nothing(tmp_path: Path) -> None:

@@ -27,7 +27,10 @@ PARTS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Call:
-    """One thing that IAM checks. `key`: an item's hash key, or the names of a KMS encryption context; else empty."""
+    """One thing that IAM checks. `key`: an item's hash key, or the names of a KMS encryption context; else empty.
+
+    Of a scan: the attributes it asks for.
+    """
 
     action: str
     resource: str
@@ -59,6 +62,12 @@ def _query(body: Body) -> Iterator[Call]:
     [(_, placeholder)] = HASH.findall(body["KeyConditionExpression"])[:1]
     [key] = body["ExpressionAttributeValues"][placeholder].values()
     yield Call(action="dynamodb:Query", resource=body["TableName"] + index, key=key)
+
+
+def _scan(body: Body) -> Iterator[Call]:
+    """Its key is what it may see: it reads every item."""
+    seen = body["ProjectionExpression"].replace(" ", "") if body.get("Select") == "SPECIFIC_ATTRIBUTES" else "all"
+    yield Call(action="dynamodb:Scan", resource=body["TableName"], key=seen)
 
 
 def _batch_get(body: Body) -> Iterator[Call]:
@@ -116,6 +125,7 @@ READERS: Final[Mapping[str, Callable[[Body], Iterator[Call]]]] = {
     "dynamodb.GetItem": _item("dynamodb:GetItem"),
     "dynamodb.PutItem": _item("dynamodb:PutItem"),
     "dynamodb.Query": _query,
+    "dynamodb.Scan": _scan,
     "dynamodb.TransactWriteItems": _transaction,
     "dynamodb.UpdateItem": _item("dynamodb:UpdateItem"),
     "kms.Decrypt": _kms("kms:Decrypt"),

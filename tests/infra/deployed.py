@@ -1,4 +1,4 @@
-"""The four functions of app.py as they are deployed: real handlers and wiring, settings of their own, on the engine."""
+"""The five functions of app.py as they are deployed: real handlers and wiring, settings of their own, on the engine."""
 
 from __future__ import annotations
 
@@ -106,6 +106,12 @@ class Deployed:
         with self.running("Tick"):
             said: dict[str, int] = functions.tick({"time": datetime.now(UTC).isoformat()}, Context())
         return said["sent"]
+
+    def reconcile(self, *, age: float) -> int:
+        """By hand: how many firings that were claimed longer ago than this, in seconds, have no record."""
+        with self.running("Reconcile"):
+            said: dict[str, int] = functions.reconcile({"age": age}, Context())
+        return said["unproved"]
 
 
 @contextmanager

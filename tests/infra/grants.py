@@ -126,6 +126,12 @@ def _keys(condition: Mapping[str, Any]) -> Sequence[str]:
             more or others
         ):
             return _listed(name)
+        case {
+            "ForAllValues:StringEquals": {"dynamodb:Attributes": names, **more},
+            "StringEquals": {"dynamodb:Select": "SPECIFIC_ATTRIBUTES", **still},
+            **others,
+        } if not (more or still or others):
+            return [",".join(names)]
         case {**some} if not some:
             return ["*"]
     raise ValueError(f"a condition that is not read here: {condition}")

@@ -13,10 +13,11 @@ from urllib.parse import quote
 
 from chalicelib.operations.accounts import NewAccount, open_account_with_key, remove_account
 from chalicelib.operations.express import entry_of, retry_of
-from chalicelib.operations.jobs import create_job, delete_job, run_now
+from chalicelib.operations.jobs import create_job, delete_job, pause_job, run_now
 from chalicelib.ports import Due, FiringRef, JobClaim, Services
 from chalicelib.scheduling.account import Principal
-from chalicelib.scheduling.job import Claim, Definition, Ending, Job, JobRef
+from chalicelib.scheduling.execution import Execution, ExecutionState
+from chalicelib.scheduling.job import Claim, Definition, Ending, Job, JobRef, firing_id
 from chalicelib.scheduling.lane import Lane
 from chalicelib.scheduling.retry import Misfire, RetryPolicy
 from chalicelib.scheduling.schedule import Every, Once, Schedule
@@ -139,6 +140,45 @@ def tick_over_a_job_and_a_retry(on: Deployed) -> int:
     services, owner = on.services, _owner(on.services)
     run_now(services, owner, _job(services, owner).ref.job_id, dialect=DIALECT)
     return on.tick()
+
+
+# --- the reconciliation -----------------------------------------------------------------------------------------------
+
+
+def reconcile_what_was_lost(on: Deployed) -> int:
+    """How many firings had no record: of a failing job, of one that was paused since, and one that a worker marked."""
+    services = on.services
+    owner, weekly = _owner(services), Every(start=services.clock.now() - SECOND, period=7 * 24 * HOUR)
+    failing = _job(services, owner, weekly)
+    services.firings.move(failing.ref, Lane.SECOND)
+    _lost(services, failing)
+    changed = _job(services, owner, weekly)
+    _lost(services, changed)
+    pause_job(services, owner, changed.ref.job_id, dialect=DIALECT)
+    due_at = services.clock.now() - 2 * HOUR
+    marked = Execution(
+        firing_id=firing_id(changed.ref, due_at),
+        ref=changed.ref,
+        dialect=DIALECT,
+        key=owner.key,
+        due_at=due_at,
+        state=ExecutionState.WAITING,
+    )
+    services.firings.mark(marked, replace(_dead(services), due_at=due_at))
+    return on.reconcile(age=60)
+
+
+def _dead(services: Services) -> Claim:
+    """By a worker that died, with a message that is lost."""
+    now = services.clock.now()
+    return Claim(message_id="lost", nonce="dead", due_at=now - SECOND, claimed_at=now - HOUR)
+
+
+def _lost(services: Services, job: Job) -> None:
+    due_at = job.standing.due_at
+    assert due_at
+    claim = replace(_dead(services), due_at=due_at)
+    services.firings.claim([JobClaim(ref=job.ref, after=job.standing.fired(claim), rev=job.standing.rev)])
 
 
 # --- the workers ------------------------------------------------------------------------------------------------------

@@ -248,7 +248,7 @@ def test_the_bill_of_an_idle_stack_is_computed_from_what_it_has(template: Templa
     told = bill(template)
     assert told["Lambda, the tick"] == pytest.approx(43_200 * (0.5 * 0.5 * 0.0000166667 + 0.0000002))
     assert told["DynamoDB, the tick"] == pytest.approx(43_200 * (49 * 0.125 + 1 * 0.625) / 1e6)
-    assert told["SQS, asked for messages"] == pytest.approx(43_200 * 46 * 0.4 / 1e6)
+    assert told["SQS, asked for messages"] == pytest.approx(43_200 * 47 * 0.4 / 1e6)
     assert told["KMS"] == pytest.approx(1 + 2 * 8_640 * 0.000003)
     assert told["CloudWatch, dashboard"] == 3
 

@@ -89,7 +89,7 @@ def test_every_library_runs_on_the_architecture_that_is_asked_for(architecture: 
     assert {name.split("/")[0].split(".")[0] for name in machines} >= {"cryptography", "_cffi_backend"}
     assert set(machines.values()) == {architecture}
     functions = [one for one in _resources(made).values() if one["Type"] == "AWS::Serverless::Function"]
-    assert [one["Properties"]["Architectures"] for one in functions] == [[architecture]] * 4
+    assert [one["Properties"]["Architectures"] for one in functions] == [[architecture]] * 5
 
 
 def test_a_stage_may_have_any_name_and_is_the_stage_of_the_api() -> None:

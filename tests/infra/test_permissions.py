@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.engine import RunningEngine
     from tests.infra.reading import Template
 
-FUNCTIONS = {"APIHandler": "ApiRole", "Tick": "TickRole", "Deliver": "DeliverRole", "Parked": "ParkedRole"}
+FUNCTIONS = {name: f"{name}Role" for name in ("Tick", "Deliver", "Parked", "Reconcile")} | {"APIHandler": "ApiRole"}
 WORKERS = ("Deliver", "Parked")
 WRITTEN = {function: permissions_of(resources(), role) for function, role in FUNCTIONS.items()}
 EACH = [(function, permission) for function, permissions in WRITTEN.items() for permission in permissions]
@@ -48,6 +48,7 @@ def on(engine: RunningEngine, template: Template) -> Iterator[Deployed]:
         for worker in WORKERS:
             scenarios.receive_every_story(one, worker)
         assert scenarios.tick_over_a_job_and_a_retry(one) >= 2
+        assert scenarios.reconcile_what_was_lost(one) == 3
         yield one
 
 
@@ -99,6 +100,8 @@ MORE = [
     ("APIHandler", Permission(action="dynamodb:Scan", resource="AccountsTable")),
     ("APIHandler", Permission(action="dynamodb:Query", resource="JobsTable/index/next-fire")),
     ("APIHandler", Permission(action="sqs:ReceiveMessage", resource="FiringsQueue")),
+    ("Reconcile", Permission(action="dynamodb:Scan", resource="AccountsTable", keys="password,pk,sk")),
+    ("Reconcile", Permission(action="kms:Decrypt", resource="Key", keys="account")),
     ("Tick", Permission(action="kms:Decrypt", resource="Key")),
     ("Tick", Permission(action="dynamodb:Query", resource="JobsTable")),
     ("Deliver", Permission(action="kms:GenerateDataKey", resource="Key", keys="account")),
@@ -138,6 +141,11 @@ NEVER = {
         ("APIHandler",),
         Call(action="dynamodb:UpdateItem", resource="AccountsTable", key="account#1"),
     ),
+    "the reconciliation reads more of an account than its key": (
+        ("Reconcile",),
+        Call(action="dynamodb:Scan", resource="AccountsTable", key="all"),
+    ),
+    "the reconciliation writes over a job": (("Reconcile",), Call(action=PUT, resource="JobsTable", key="1#job")),
     "the tick reads a job": (("Tick",), Call(action=GET, resource="JobsTable", key="1#job")),
     "the tick writes a job": (("Tick",), Call(action=PUT, resource="JobsTable", key="1#job")),
     "a data key is made for no account": (
@@ -232,10 +240,20 @@ REQUESTS: dict[str, tuple[str, dict[str, Any], list[Call]]] = {
         {"KeyId": "key", "CiphertextBlob": ""},
         [Call(action="kms:Decrypt", resource="key")],
     ),
-    "an operation that nobody reads is a call that nobody allows": (
+    "a scan is known by what it sees": (
+        "dynamodb.Scan",
+        IN_A | {"Select": "SPECIFIC_ATTRIBUTES", "ProjectionExpression": "pk, sk"},
+        [Call(action="dynamodb:Scan", resource="table", key="pk,sk")],
+    ),
+    "a scan that names no attributes sees all": (
         "dynamodb.Scan",
         IN_A,
-        [Call(action="dynamodb:Scan", resource="of an operation without a reader")],
+        [Call(action="dynamodb:Scan", resource="table", key="all")],
+    ),
+    "an operation that nobody reads is a call that nobody allows": (
+        "dynamodb.DescribeTable",
+        IN_A,
+        [Call(action="dynamodb:DescribeTable", resource="of an operation without a reader")],
     ),
 }
 

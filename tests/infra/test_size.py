@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def test_it_prints_the_sizes_and_a_time_for_each_function(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--project", str(STANDIN)]) == 0
     names = [line.split()[0] for line in capsys.readouterr().out.splitlines() if not line.startswith("package:")]
-    assert names == ["zip", "unpacked", "APIHandler", "Deliver", "Parked", "Tick"]
+    assert names == ["zip", "unpacked", "APIHandler", "Deliver", "Parked", "Reconcile", "Tick"]
 
 
 def test_what_cannot_run_here_is_not_imported(capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,13 +49,14 @@ def test_the_targets_are_those_of_the_zip_of_the_api_and_of_the_workers(artifact
         "APIHandler": 0.9,
         "Deliver": 0.6,
         "Parked": 0.6,
+        "Reconcile": 0.6,
         "Tick": 0.6,
     }
 
 
 def test_a_function_is_imported_with_its_own_environment(template: dict[str, Any]) -> None:
     serves = {name: environment(template, name).get("BELLTOWER_SERVES_API") for name in functions(template)}
-    assert serves == {"APIHandler": None, "Deliver": "0", "Parked": "0", "Tick": "0"}
+    assert serves == {"APIHandler": None, "Deliver": "0", "Parked": "0", "Reconcile": "0", "Tick": "0"}
     assert environment(template, "Tick")["BELLTOWER_SHARDS"] == "16"
     assert "BELLTOWER_LOCAL" not in environment(template, "Tick")
 

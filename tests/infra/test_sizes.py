@@ -199,20 +199,24 @@ def test_what_is_set_aside_for_a_function_is_its_own(template: Template) -> None
         "Tick": "2",
         "Deliver": "100",
         "Parked": None,
+        "Reconcile": None,
     }
 
 
 def test_each_function_has_the_memory_and_the_time_asked_for(template: Template) -> None:
     memory = {"ApiMemory": "256", "TickMemory": "300", "WorkerMemory": "400", "ParkedMemory": "500"}
+    memory |= {"ReconcileMemory": "600"}
     assert _functions(template, "MemorySize", **memory) == {
         "APIHandler": "256",
         "Tick": "300",
         "Deliver": "400",
         "Parked": "500",
+        "Reconcile": "600",
     }
     assert _functions(template, "Timeout", ApiTimeout="10", TickTimeout="45", WorkerTimeout="120") == {
         "APIHandler": "10",
         "Tick": "45",
         "Deliver": "120",
         "Parked": "120",
+        "Reconcile": 900,
     }

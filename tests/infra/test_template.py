@@ -15,7 +15,7 @@ from infra.package import TEMPLATES
 from tests.engine import ROOT
 from tests.infra.reading import Reading, Template, named, read, walk
 
-FUNCTIONS = {"APIHandler", "Tick", "Deliver", "Parked"}
+FUNCTIONS = {"APIHandler", "Tick", "Deliver", "Parked", "Reconcile"}
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +156,12 @@ def _principals(principal: Any) -> list[Any]:
 
 def test_a_service_invokes_a_function_for_one_resource_of_ours_only(stack: Reading) -> None:
     allowed = stack.all_of("AWS::Lambda::Permission").values()
-    assert sorted(each["Principal"] for each in allowed) == ["apigateway.amazonaws.com", "events.amazonaws.com"]
+    found = sorted((each["Principal"], named(each["FunctionName"])) for each in allowed)
+    assert found == [
+        ("apigateway.amazonaws.com", "APIHandler"),
+        ("events.amazonaws.com", "Reconcile"),
+        ("events.amazonaws.com", "Tick"),
+    ]
     assert all(each["SourceArn"] for each in allowed)
 
 
@@ -192,7 +197,7 @@ def test_every_function_learns_where_things_are(template: Template) -> None:
 def test_whoever_calls_webhooks_knows_the_host_of_the_api(stack: Reading) -> None:
     hosts = {name: _own(function).get("BELLTOWER_API_HOST") for name, function in _functions(stack).items()}
     host = {"Fn::Sub": "${RestAPI}.execute-api.${AWS::Region}.${AWS::URLSuffix}"}
-    assert hosts == {"APIHandler": None, "Tick": None, "Deliver": host, "Parked": host}
+    assert hosts == {"APIHandler": None, "Tick": None, "Deliver": host, "Parked": host, "Reconcile": None}
 
 
 def test_only_the_api_loads_what_requests_need(stack: Reading) -> None:
@@ -220,6 +225,8 @@ def test_what_loosens_the_rules_on_this_machine_is_absent_on_aws(stack: Reading,
 
 
 def test_the_tick_comes_on_the_minute(stack: Reading) -> None:
-    (rule,) = stack.all_of("AWS::Events::Rule").values()
-    assert rule["ScheduleExpression"] == "cron(* * * * ? *)"
-    assert named(rule["Targets"][0]["Arn"]) == "Tick"
+    rules = {named(one["Targets"][0]["Arn"]): one for one in stack.all_of("AWS::Events::Rule").values()}
+    assert {function: rule["ScheduleExpression"] for function, rule in rules.items()} == {
+        "Tick": "cron(* * * * ? *)",
+        "Reconcile": "cron(23 4 * * ? *)",
+    }

@@ -19,6 +19,7 @@ from chalicelib.api.dialects import cronally
 from chalicelib.delivery.queue import encode
 from chalicelib.observability import METRICS, JsonEvents, MeteredLog
 from chalicelib.operations.jobs import Change, delete_job, edit_job, pause_job, resume_job, run_now
+from chalicelib.operations.reconcile import reconcile
 from chalicelib.operations.tick import tick
 from chalicelib.ports import Due
 from chalicelib.scheduling.account import Principal
@@ -28,6 +29,7 @@ from chalicelib.scheduling.retry import Misfire, RetryPolicy
 from chalicelib.scheduling.schedule import Every, Once
 from chalicelib.scheduling.secret import Secret
 from chalicelib.scheduling.target import AwsKeys, Topic, Webhook
+from chalicelib.storage.ledger import DynamoLedger
 from tests.fakes import OK
 from tests.operations.breaking import breaking
 from tests.world import START, VISIBILITY, World, a_world
@@ -64,7 +66,7 @@ def log() -> Log:
     world = a_world()
     world.services = replace(world.services, events=JsonEvents(MeteredLog("test", stream)))
     owner, secret = world.open_account()
-    for happens in (fires, is_changed, breaks, is_tampered_with, is_given_up, is_overdue, is_asked):
+    for happens in (fires, is_changed, breaks, is_tampered_with, is_given_up, is_overdue, loses_its_message, is_asked):
         happens(world, owner)
     return Log(text=stream.getvalue(), secret=secret)
 
@@ -144,6 +146,16 @@ def is_overdue(world: World, owner: Principal) -> None:
     tick(world.services, floor_to_minute(now) + timedelta(minutes=1), until=now)
 
 
+def loses_its_message(world: World, owner: Principal) -> None:
+    """Its worker died, and the queue was purged."""
+    world.a_job(owner=owner, job_id="lost")
+    with breaking(world, "firings", "claim", "dies after"):
+        world.run(until=world.clock.now() + 6 * SECOND)
+    world.queue.messages.clear()
+    now = world.clock.forward(hours=7)
+    reconcile(world.services, DynamoLedger(world.accounts, world.table, shards=2), until=now)
+
+
 def is_asked(world: World, _owner: Principal) -> None:
     """An answer, a refusal, and an error."""
     asked(world, "POST", body="email=a@example.com")
@@ -176,7 +188,7 @@ def test_what_takes_time_is_measured(log: Log, name: str) -> None:
 
 def test_every_line_with_metrics_is_a_valid_emf_document(log: Log) -> None:
     documents = [line for line in log.lines if "_aws" in line]
-    assert {line["event"] for line in documents} == {"tick", "batch", "parked_batch", "request"}
+    assert {line["event"] for line in documents} == {"tick", "batch", "parked_batch", "reconciled", "request"}
     for line in documents:
         assert line["_aws"].keys() == {"Timestamp", "CloudWatchMetrics"}
         assert isinstance(line["_aws"]["Timestamp"], int)

@@ -11,6 +11,7 @@ from datetime import timedelta
 import pytest
 
 from chalicelib.scheduling.execution import ExecutionState
+from chalicelib.scheduling.retry import RetryPolicy
 from chalicelib.scheduling.schedule import Every, Once
 from chalicelib.scheduling.target import Webhook
 from tests.api.test_rlatr import Caller
@@ -55,3 +56,12 @@ def test_t51_what_has_no_schedule_is_not_tried_again(world: World) -> None:
     world.let_pass(hours=1)
     assert len(world.receiver.calls) == 1
     assert [one.state for one in world.executions(job)] == [ExecutionState.FAILED]
+
+
+def test_an_attempt_sends_no_message_about_the_next_firing_of_its_job(world: World) -> None:
+    """Whoever claimed the first attempt sent it; each more would cost a message and a claim that is refused."""
+    world.receiver.answers = lambda _webhook: BROKEN
+    job = world.a_job(Every(start=START, period=timedelta(minutes=1)), retry=RetryPolicy(waits=(timedelta(seconds=5),)))
+    world.run(until=START + timedelta(seconds=10))
+    assert len(world.receiver.calls) == 2
+    assert [due.due_at for due in world.queue.sent if due.subject == job.ref] == [START, START + timedelta(minutes=1)]

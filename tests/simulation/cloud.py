@@ -25,7 +25,8 @@ from chalicelib.scheduling.secret import Secret
 from chalicelib.storage.accounts import RecentAccounts, RecentKeys
 from chalicelib.storage.codec import execution_key, standing_key, standing_of
 from chalicelib.storage.records import execution_of
-from chalicelib.storage.tables import Table, loaded
+from chalicelib.storage.tables import Table
+from chalicelib.storage.values import loaded
 from chalicelib.storage.vault import KmsVault
 from tests.fakes import FakeClock
 from tests.simulation.doors import Door, Elements, QueueDoor

@@ -115,3 +115,10 @@ def parked(event: dict[str, Any], _context: object) -> dict[str, Any]:
     for record in event["Records"]:
         _note("parked", {"order": json.loads(record["body"]), "at": time.time()})
     return {"batchItemFailures": []}
+
+
+@app.lambda_function(name="reconcile")
+def reconcile(event: dict[str, Any], _context: object) -> None:
+    """Notes that a day has come."""
+    print("reconcile")
+    _note("reconcile", {"event": event})
