@@ -12,17 +12,20 @@ shows when it is used again, before anything was answered, and costs one free tr
 
 import json
 import random
+import socket
 import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import HTTPException
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from chalicelib import signing
+from chalicelib.http1 import Connection, FinalAnswer
 from chalicelib.scheduling.errors import Unavailable
 
 CONNECT_LIMIT: Final = 1.0
@@ -30,6 +33,8 @@ READ_LIMIT: Final = 2.0
 TRIES: Final = 3
 PAUSE: Final = 0.05
 """Seconds: the first pause is up to this long, each later one up to twice the one before; full jitter."""
+HTTP: Final = 80
+HTTPS: Final = 443
 LONGEST_ANSWER: Final = 32 * 1024 * 1024
 
 PASSING: Final = frozenset(
@@ -95,11 +100,12 @@ class Wire:
     def __init__(
         self, service: Service, surroundings: Surroundings, *, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        self._idle: deque[HTTPConnection] = deque()
+        self._idle: deque[Connection] = deque()
         self._service, self._credentials, self._sleep = service, surroundings.credentials, sleep
         self._region = surroundings.region
         place = urlsplit(surroundings.endpoint or own_endpoint(service.name, surroundings.region))
-        self._secure, self._host, self._port = place.scheme == "https", place.hostname or "", place.port
+        self._secure, self._host = place.scheme == "https", place.hostname or ""
+        self._port = place.port or (HTTPS if self._secure else HTTP)
         self._host_header = place.netloc.rpartition("@")[2]
 
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,7 +152,7 @@ class Wire:
             fresh.close()
             raise
 
-    def _ask(self, connection: HTTPConnection, operation: str, body: bytes) -> tuple[int, dict[str, Any]]:
+    def _ask(self, connection: Connection, operation: str, body: bytes) -> tuple[int, dict[str, Any]]:
         headers = {
             "Host": self._host_header,
             "Content-Type": f"application/x-amz-json-{self._service.protocol}",
@@ -154,17 +160,17 @@ class Wire:
         }
         scope = signing.AwsScope(region=self._region, service=self._service.name)
         headers |= signing.aws_headers(self._credentials, scope, headers=headers, body=body, now=time.time())
-        connection.request("POST", "/", body, headers)
-        response = connection.getresponse()
-        answer = self._read(response)
-        if response.will_close:
-            connection.close()
-        else:
+        connection.ask("POST", "/", (*headers.items(), ("Accept-Encoding", "identity")), body)
+        with closing(connection.answer("POST")) as response:
+            answer = self._read(response)
+        if connection.lasts:
             self._idle.append(connection)
+        else:
+            connection.close()
         return response.status, answer
 
     @staticmethod
-    def _read(response: HTTPResponse) -> dict[str, Any]:
+    def _read(response: FinalAnswer) -> dict[str, Any]:
         """What is no JSON object, such as a load balancer's page, counts as nothing said."""
         said = response.read(LONGEST_ANSWER)
         try:
@@ -173,21 +179,24 @@ class Wire:
             answer = {}
         return answer if isinstance(answer, dict) else {}
 
-    def _take(self) -> HTTPConnection | None:
+    def _take(self) -> Connection | None:
         try:
             return self._idle.pop()
         except IndexError:
             return None
 
-    def _connect(self) -> HTTPConnection:
-        if self._secure:
-            connection: HTTPConnection = HTTPSConnection(
-                self._host, self._port, timeout=CONNECT_LIMIT, context=self._tls
-            )
-        else:
-            connection = HTTPConnection(self._host, self._port, timeout=CONNECT_LIMIT)
-        connection.connect()
-        connection.sock.settimeout(READ_LIMIT)
+    def _connect(self) -> Connection:
+        sock = socket.create_connection((self._host, self._port), timeout=CONNECT_LIMIT)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._secure:
+                sock = self._tls.wrap_socket(sock, server_hostname=self._host)
+            sock.settimeout(READ_LIMIT)
+        except BaseException:
+            sock.close()
+            raise
+        connection = Connection()
+        connection.sock = sock
         return connection
 
     @cached_property

@@ -14,42 +14,22 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable
-from http.client import HTTPConnection, HTTPException, HTTPResponse
 from ipaddress import ip_address
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 from urllib3.util.wait import wait_for_read
 
 from chalicelib.delivery.deadline import Deadline, DeadlineSocket
 from chalicelib.delivery.guard import Blocked
+from chalicelib.http1 import Connection
 from chalicelib.scheduling.address import IPAddress, Place
 
 IDLE_LIMIT = 1.0  # seconds
-BODIED = frozenset(("POST", "PUT", "PATCH"))  # methods that say how long their body is even when it is empty
 KEPT_AT_MOST = 64
-INTERIM = frozenset(range(100, 200)) - {101}
-MAX_HEADERS, MAX_LINE = 100, 64 * 1024
-ENDS_OF_HEAD = (b"\r\n", b"\n", b"")
 
 
 class HandshakeFailed(Exception):
     """No TLS connection came about: a certificate that does not hold, or no end of the handshake."""
-
-
-class FinalResponse(HTTPResponse):
-    """An answer that passes over what is said before it: 102 and 103 as well as the 100 that http.client knows.
-
-    101 ends the conversation: nobody asked for another protocol. However many come, the deadline and the allowance
-    bound them.
-    """
-
-    def _read_status(self) -> tuple[str, int, str]:
-        version, status, reason = super()._read_status()  # type: ignore[misc] # typeshed has public names alone
-        while status in INTERIM:
-            skip_headers(self.fp)
-            version, status, reason = super()._read_status()  # type: ignore[misc] # as above
-        return version, status, reason
 
 
 class Route(NamedTuple):
@@ -61,29 +41,16 @@ class Route(NamedTuple):
     address: IPAddress
 
 
-class PinnedConnection(HTTPConnection):
-    """One connection, plain or TLS, to one address. http.client's own: urllib3's costs twice as much a call."""
-
-    response_class = FinalResponse
-    auto_open = 0  # http.client would look the name up again, and connect wherever that leads
+class PinnedConnection(Connection):
+    """One connection, plain or TLS, to one address."""
 
     def __init__(self, place: Place, address: IPAddress) -> None:
-        super().__init__(place.host, place.port)
         self.route = Route(place.scheme, place.host, place.port, address)
 
     def open(self, deadline: Deadline, *, tls: ssl.SSLContext | None) -> None:
         """Connects: plain without `tls`. Raises OSError, HandshakeFailed, or Blocked if it came out elsewhere."""
         sock = dial(self.route.address, self.route.port, deadline)
         self.sock = shake_hands(sock, tls, self.route.host) if tls else sock
-
-    def ask(self, method: str, target: str, headers: Iterable[tuple[str, str]], body: bytes) -> None:
-        """Sends a request; the headers are all that it has."""
-        self.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
-        for name, value in headers:
-            self.putheader(name, value)
-        if body or method in BODIED:
-            self.putheader("Content-Length", str(len(body)))
-        self.endheaders(body or None)
 
     @property
     def is_open(self) -> bool:
@@ -94,14 +61,6 @@ class PinnedConnection(HTTPConnection):
         """Begins a call on the open connection."""
         if isinstance(self.sock, DeadlineSocket):
             self.sock.serve(deadline, allowance)
-
-
-def skip_headers(stream: BinaryIO) -> None:
-    """Reads past what belongs to an interim answer. Raises HTTPException where that is more than a head may have."""
-    for _ in range(MAX_HEADERS):
-        if stream.readline(MAX_LINE) in ENDS_OF_HEAD:
-            return
-    raise HTTPException
 
 
 def dial(address: IPAddress, port: int, deadline: Deadline) -> DeadlineSocket:

@@ -1,8 +1,8 @@
 """One HTTP exchange: a connection to the address that was chosen, a request, and as much of the answer as is kept.
 
 All of it ends with one deadline, the sending as well as the reading: the socket keeps it (`delivery.deadline`).
-The connection is http.client's own, at half the price of urllib3's, and has no pool: that would send again on its own,
-and knows connections by host, not by address. Proxies, netrc and cookies do not exist here.
+Connections are kept by address (`delivery.connection`): a library's pool knows them by host, and would send again on
+its own. Proxies, netrc and cookies do not exist here.
 """
 
 import ssl
@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
-from http.client import HTTPException, HTTPMessage, HTTPResponse, IncompleteRead
+from http.client import HTTPException, IncompleteRead
 
 from chalicelib.delivery.connection import HandshakeFailed, KeptAlive, PinnedConnection, Route
 from chalicelib.delivery.deadline import Deadline, tls_context
 from chalicelib.delivery.guard import Blocked
+from chalicelib.http1 import FinalAnswer, Headers
 from chalicelib.scheduling.address import IPAddress, Place
 from chalicelib.scheduling.execution import OutcomeKind
 
@@ -22,7 +23,7 @@ MAX_BODY = 8 * 1024
 ALLOWANCE = MAX_BODY + 128 * 1024  # with status line, headers and chunk sizes: what one exchange may make us read
 FAILURES = (Blocked, HandshakeFailed, OSError, HTTPException)
 
-Headers = Iterable[tuple[str, str]]
+Pairs = Iterable[tuple[str, str]]
 Choose = Callable[[Place, Deadline], IPAddress]
 """Where to connect for a place. Raises Blocked, OSError."""
 
@@ -32,7 +33,7 @@ class Answer:
     """What came back. `broken`: what ended the body before its end."""
 
     status: int
-    headers: HTTPMessage
+    headers: Headers
     body: bytes
     broken: Exception | None
 
@@ -53,17 +54,17 @@ class Exchanges:
         self._choose = choose
         self._ca_pem = ca_pem
 
-    def make(self, place: Place, method: str, headers: Headers, body: bytes, deadline: Deadline) -> Answer:
+    def make(self, place: Place, method: str, headers: Pairs, body: bytes, deadline: Deadline) -> Answer:
         """One request to a place. Raises FAILURES where not even the head of an answer can be read."""
         connection = self._connect(place, deadline)
         try:
             connection.serve(deadline, ALLOWANCE)
             connection.ask(method, place.target, headers, body)
-            answer = read_answer(connection)
+            answer = read_answer(connection.answer(method))
         except BaseException:
             connection.close()
             raise
-        if answer.whole and connection.sock is not None:
+        if answer.whole and connection.lasts:
             self._kept.keep(connection)
         else:
             connection.close()
@@ -91,14 +92,10 @@ class Exchanges:
         return connection
 
 
-def read_answer(connection: PinnedConnection) -> Answer:
-    """The answer to the request just sent; raises one of FAILURES if not even its head can be read."""
-    try:
-        response = connection.getresponse()
-    except ValueError as error:  # a number that is none, somewhere in the head
-        raise HTTPException from error
+def read_answer(response: FinalAnswer) -> Answer:
+    """As much of an answer as is kept. Raises HTTPException where nobody can say where its body ends."""
     with closing(response):
-        check_length(response)
+        check_length(response.head)
         body, broken = bytearray(), None
         try:
             while len(body) < MAX_BODY and (piece := response.read1(MAX_BODY - len(body))):
@@ -107,13 +104,12 @@ def read_answer(connection: PinnedConnection) -> Answer:
                 raise IncompleteRead(b"", response.length)
         except (*FAILURES, ValueError) as error:
             broken = error
-        return Answer(status=response.status, headers=response.headers, body=bytes(body[:MAX_BODY]), broken=broken)
+        return Answer(status=response.status, headers=response.head, body=bytes(body[:MAX_BODY]), broken=broken)
 
 
-def check_length(response: HTTPResponse) -> None:
+def check_length(head: Headers) -> None:
     """Raises HTTPException where an answer has several lengths: whoever stands between us may have read another one."""
-    lengths = response.headers.get_all("Content-Length") or []
-    if len({length.strip() for value in lengths for length in value.split(",")}) > 1:
+    if len({length.strip() for value in head.all("content-length") for length in value.split(",")}) > 1:
         raise HTTPException
 
 

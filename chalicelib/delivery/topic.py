@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from chalicelib import signing
 from chalicelib.delivery.deadline import Deadline
-from chalicelib.delivery.exchange import FAILURES, Answer, Exchanges, Headers, ending
+from chalicelib.delivery.exchange import FAILURES, Answer, Exchanges, Pairs, ending
 from chalicelib.delivery.guard import Lookups, Resolver, preferred
 from chalicelib.scheduling.address import AddressPolicy, IPAddress, Place, Reach, read_url
 from chalicelib.scheduling.execution import Outcome, OutcomeKind
@@ -84,7 +84,7 @@ def sns_place(endpoint: str) -> Place:
     return read_url(endpoint, policy=AddressPolicy(reach=Reach.LOCAL))
 
 
-def signed_headers(place: Place, region: str, keys: AwsKeys, body: bytes) -> Headers:
+def signed_headers(place: Place, region: str, keys: AwsKeys, body: bytes) -> Pairs:
     """All headers of a publish, signed with the owner's keys."""
     headers = {"Host": place.authority, "Content-Type": FORM}
     credentials = signing.AwsCredentials(

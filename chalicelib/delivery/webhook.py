@@ -84,7 +84,7 @@ class HttpSender:
 
 def location_of(answer: Answer, place: Place) -> str:
     """Where a redirect points to, as an absolute URL; nothing where it is none."""
-    location = answer.headers.get("Location", "") if answer.status in REDIRECTS else ""
+    location = answer.headers.get("location") if answer.status in REDIRECTS else ""
     return absolute(place, location) if location else ""
 
 

@@ -101,7 +101,7 @@ def test_the_owners_header_takes_the_place_of_a_default(send: Send) -> None:
 )
 def test_t31_what_slipped_through_the_edge_never_reaches_the_wire(send: Send, name: str, value: str) -> None:
     with receiver(answering(OK)) as here:
-        with pytest.raises(ValueError, match="nvalid header"):
+        with pytest.raises(ValueError, match="control characters"):
             send(here.url(), headers=((name, value),))
         assert here.requests == []
 
