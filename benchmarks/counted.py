@@ -34,7 +34,6 @@ from chalicelib.scheduling.execution import Outcome, OutcomeKind
 from chalicelib.scheduling.job import Definition, Ending, Job, JobRef
 from chalicelib.scheduling.retry import Misfire
 from chalicelib.scheduling.schedule import Schedule
-from chalicelib.scheduling.secret import Secret
 from chalicelib.scheduling.target import Webhook
 from chalicelib.storage.accounts import RecentAccounts, RecentKeys
 from chalicelib.storage.audit import DynamoAudit
@@ -120,7 +119,7 @@ class Prompt:
 
     body: bytes = b"ok"
 
-    def send(self, _webhook: Webhook, *, message_id: str, timestamp: datetime, secrets: Sequence[Secret]) -> Outcome:  # noqa: ARG002 - the port's
+    def send(self, webhook: Webhook, **_given: object) -> Outcome:  # noqa: ARG002 - the port's
         """Delivered."""
         return Outcome(kind=OutcomeKind.DELIVERED, took=timedelta(milliseconds=120), status=200, body=self.body)
 

@@ -31,7 +31,6 @@ from chalicelib.scheduling.execution import Outcome, OutcomeKind
 from chalicelib.scheduling.job import due_of
 from chalicelib.scheduling.lane import Holds, Share
 from chalicelib.scheduling.schedule import Every, Once, Schedule
-from chalicelib.scheduling.secret import Secret
 from chalicelib.scheduling.target import Webhook
 
 SECOND: Final = timedelta(seconds=1)
@@ -79,7 +78,7 @@ class Receivers:
     def __init__(self, watch: Watch, calls: Mapping[str, Calls]) -> None:
         self._watch, self._calls = watch, calls
 
-    def send(self, webhook: Webhook, *, message_id: str, timestamp: datetime, secrets: Sequence[Secret]) -> Outcome:  # noqa: ARG002 - the port's
+    def send(self, webhook: Webhook, *, message_id: str, **_given: object) -> Outcome:
         """Notes when it came, and answers when that receiver does."""
         came = self._watch.now()
         self._calls[webhook.url].late.setdefault(message_id, []).append(came - due_of(message_id))

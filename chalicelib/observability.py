@@ -82,6 +82,14 @@ def _within(name: str, least: float, end: float = math.inf) -> Reading:
     return read
 
 
+def _kind(facts: Facts) -> str:
+    """What an answer was. 501 is a refusal: who asks for what an API never did must not wake anybody."""
+    status = facts.get("status")
+    if not isinstance(status, int | float) or status < 400:  # noqa: PLR2004 - the least of the refusals
+        return "answer"
+    return "error" if status >= 500 and status != 501 else "refusal"  # noqa: PLR2004 - see above
+
+
 FEEDS: Mapping[str, Mapping[str, Reading]] = {
     "tick": {
         "Ticks": _once,
@@ -118,8 +126,8 @@ FEEDS: Mapping[str, Mapping[str, Reading]] = {
     "fault": {"Faults": _once},
     "request": {
         "Requests": _once,
-        "Refusals": _within("status", 400, 500),
-        "Errors": _within("status", 500),
+        "Refusals": lambda facts: int(_kind(facts) == "refusal"),
+        "Errors": lambda facts: int(_kind(facts) == "error"),
         "Latency": _fact("took_ms"),
     },
 }

@@ -313,8 +313,13 @@ class Vault(Protocol):
 class WebhookSender(Protocol):
     """Makes one HTTP call within one deadline. Never raises for what the network or the receiver does."""
 
-    def send(self, webhook: Webhook, *, message_id: str, timestamp: datetime, secrets: Sequence[Secret]) -> Outcome:
-        """Signed with each of the secrets, the newest first; without one it is not signed."""
+    def send(
+        self, webhook: Webhook, *, message_id: str, timestamp: datetime, secrets: Sequence[Secret], owner: str = ""
+    ) -> Outcome:
+        """Signed with each of the secrets, the newest first; without one it is not signed.
+
+        `owner`: the account whose connections may be used again for it, and no other's.
+        """
 
 
 class TopicPublisher(Protocol):

@@ -122,8 +122,12 @@ class FakeReceiver:
 
     answers: Callable[[Webhook], Outcome] = lambda _webhook: OK
     calls: list[Call] = field(default_factory=list)
+    owners: list[str] = field(default_factory=list)
 
-    def send(self, webhook: Webhook, *, message_id: str, timestamp: datetime, secrets: Sequence[Secret]) -> Outcome:
+    def send(
+        self, webhook: Webhook, *, message_id: str, timestamp: datetime, secrets: Sequence[Secret], owner: str = ""
+    ) -> Outcome:
+        self.owners.append(owner)
         self.calls.append(Call(webhook, message_id, timestamp, secrets))
         return self.answers(webhook)
 

@@ -64,6 +64,13 @@ def lines_of(stream: io.StringIO) -> list[dict[str, Any]]:
             "request", {"status": 499, "took_ms": 8}, {**ANSWERED, "Refusals": 1, "Errors": 0}, id="a refusal"
         ),
         pytest.param("request", {"status": 500, "took_ms": 8}, {**ANSWERED, "Refusals": 0, "Errors": 1}, id="an error"),
+        pytest.param("request", {"status": 503, "took_ms": 8}, {**ANSWERED, "Refusals": 0, "Errors": 1}, id="away"),
+        pytest.param(
+            "request",
+            {"status": 501, "took_ms": 8},
+            {**ANSWERED, "Refusals": 1, "Errors": 0},
+            id="what an API never did is nobody's error",
+        ),
         pytest.param("job_added", {"job": "1"}, {}, id="an event that is only told"),
     ],
 )

@@ -4,10 +4,13 @@ A connection goes to the address the guard chose, while the Host header, SNI and
 It never dials by itself: no second look-up, no proxy.
 
 A kept-alive connection can be closed by the receiver just as the next request leaves, and then nobody can know whether
-the request was processed. It is not sent again here: at-least-once belongs to the layer above. Instead the race is made
-rare. A connection is used again within one second only, which is less than the servers we know wait (gunicorn 2 s;
-Node, Apache and uvicorn 5 s), and only if nothing, not even an end, has arrived on it since: before anything is sent,
-taking a fresh one is free.
+the request was processed. The firing would fail for what we did to save time, so it is sent once more on a fresh one,
+under the same id (`delivery.exchange`). The race is made rare: a connection is used again within one second only, which
+is less than the servers we know wait (gunicorn 2 s; Node, Apache and uvicorn 5 s), and only if nothing, not even an
+end, has arrived on it since: before anything is sent, taking a fresh one is free.
+
+Connections belong to an owner, the account whose job it was: what a receiver says too late is never taken for the
+answer to another's call.
 """
 
 import socket
@@ -22,7 +25,7 @@ from urllib3.util.wait import wait_for_read
 from chalicelib.delivery.deadline import Deadline, DeadlineSocket
 from chalicelib.delivery.guard import Blocked
 from chalicelib.http1 import Connection
-from chalicelib.scheduling.address import IPAddress, Place
+from chalicelib.scheduling.address import IPAddress
 
 IDLE_LIMIT = 1.0  # seconds
 KEPT_AT_MOST = 64
@@ -35,6 +38,7 @@ class HandshakeFailed(Exception):
 class Route(NamedTuple):
     """What makes two connections interchangeable."""
 
+    owner: str
     scheme: str
     host: str
     port: int
@@ -44,8 +48,11 @@ class Route(NamedTuple):
 class PinnedConnection(Connection):
     """One connection, plain or TLS, to one address."""
 
-    def __init__(self, place: Place, address: IPAddress) -> None:
-        self.route = Route(place.scheme, place.host, place.port, address)
+    kept = False
+    """Whether it has served a call before this one."""
+
+    def __init__(self, route: Route) -> None:
+        self.route = route
 
     def open(self, deadline: Deadline, *, tls: ssl.SSLContext | None) -> None:
         """Connects: plain without `tls`. Raises OSError, HandshakeFailed, or Blocked if it came out elsewhere."""
@@ -61,6 +68,10 @@ class PinnedConnection(Connection):
         """Begins a call on the open connection."""
         if isinstance(self.sock, DeadlineSocket):
             self.sock.serve(deadline, allowance)
+
+    def heard(self, allowance: int) -> bool:
+        """Whether anything has come since the call began with this allowance."""
+        return isinstance(self.sock, DeadlineSocket) and self.sock.allowance < allowance
 
 
 def dial(address: IPAddress, port: int, deadline: Deadline) -> DeadlineSocket:
@@ -118,6 +129,7 @@ class KeptAlive:
 
     def keep(self, connection: PinnedConnection) -> None:
         """Takes a connection back whose last answer was read to its end."""
+        connection.kept = True
         with self._lock:
             self._kept.append((time.monotonic(), connection))
             surplus, self._kept = self._kept[: -self._at_most], self._kept[-self._at_most :]

@@ -7,7 +7,7 @@ its own. Proxies, netrc and cookies do not exist here.
 
 import ssl
 from collections.abc import Callable, Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from http.client import HTTPException, IncompleteRead
@@ -21,11 +21,27 @@ from chalicelib.scheduling.execution import OutcomeKind
 
 MAX_BODY = 8 * 1024
 ALLOWANCE = MAX_BODY + 128 * 1024  # with status line, headers and chunk sizes: what one exchange may make us read
+BREAKS = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)  # what a peer that has left looks like
 FAILURES = (Blocked, HandshakeFailed, OSError, HTTPException)
 
 Pairs = Iterable[tuple[str, str]]
 Choose = Callable[[Place, Deadline], IPAddress]
 """Where to connect for a place. Raises Blocked, OSError."""
+
+
+class Stale(ConnectionError):
+    """A kept connection that the other side had left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What is asked, and on whose behalf: only the owner's own connections are used again."""
+
+    place: Place
+    method: str
+    headers: Pairs
+    body: bytes
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,15 +70,31 @@ class Exchanges:
         self._choose = choose
         self._ca_pem = ca_pem
 
-    def make(self, place: Place, method: str, headers: Pairs, body: bytes, deadline: Deadline) -> Answer:
-        """One request to a place. Raises FAILURES where not even the head of an answer can be read."""
-        connection = self._connect(place, deadline)
+    def make(self, request: Request, deadline: Deadline) -> Answer:
+        """One request to a place. Raises FAILURES where not even the head of an answer can be read.
+
+        A kept connection that breaks before a byte has come is not the receiver's answer: another one is opened, once.
+        """
+        place = request.place
+        route = Route(request.owner, place.scheme, place.host, place.port, self._choose(place, deadline))
+        kept = self._kept.take(route)
+        if kept:
+            with suppress(Stale):
+                return self._ask(kept, request, deadline)
+        fresh = PinnedConnection(route)
+        fresh.open(deadline, tls=self._tls if place.scheme == "https" else None)
+        return self._ask(fresh, request, deadline)
+
+    def _ask(self, connection: PinnedConnection, request: Request, deadline: Deadline) -> Answer:
         try:
             connection.serve(deadline, ALLOWANCE)
-            connection.ask(method, place.target, headers, body)
-            answer = read_answer(connection.answer(method))
-        except BaseException:
+            connection.ask(request.method, request.place.target, request.headers, request.body)
+            answer = read_answer(connection.answer(request.method))
+        except BaseException as error:
+            stale = connection.kept and isinstance(error, BREAKS) and not connection.heard(ALLOWANCE)
             connection.close()
+            if stale:
+                raise Stale from error
             raise
         if answer.whole and connection.lasts:
             self._kept.keep(connection)
@@ -81,15 +113,6 @@ class Exchanges:
     @cached_property
     def _tls(self) -> ssl.SSLContext:
         return tls_context(ca_pem=self._ca_pem)
-
-    def _connect(self, place: Place, deadline: Deadline) -> PinnedConnection:
-        address = self._choose(place, deadline)
-        kept = self._kept.take(Route(place.scheme, place.host, place.port, address))
-        if kept:
-            return kept
-        connection = PinnedConnection(place, address)
-        connection.open(deadline, tls=self._tls if place.scheme == "https" else None)
-        return connection
 
 
 def read_answer(response: FinalAnswer) -> Answer:

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from chalicelib import signing
 from chalicelib.delivery.deadline import Deadline
-from chalicelib.delivery.exchange import FAILURES, Answer, Exchanges, Pairs, ending
+from chalicelib.delivery.exchange import FAILURES, Answer, Exchanges, Pairs, Request, ending
 from chalicelib.delivery.guard import Lookups, Resolver, preferred
 from chalicelib.scheduling.address import AddressPolicy, IPAddress, Place, Reach, read_url
 from chalicelib.scheduling.execution import Outcome, OutcomeKind
@@ -70,7 +70,7 @@ class TopicPublisher:
         body = urlencode(fields).encode()
         try:
             headers = signed_headers(place, topic.region, keys, body)
-            return read(self._exchanges.make(place, "POST", headers, body, deadline))
+            return read(self._exchanges.make(Request(place=place, method="POST", headers=headers, body=body), deadline))
         except FAILURES as error:
             return *ending(error), None
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from chalicelib.delivery.deadline import Deadline
-from chalicelib.delivery.exchange import FAILURES, Answer, Exchanges, ending
+from chalicelib.delivery.exchange import FAILURES, Answer, Exchanges, Request, ending
 from chalicelib.delivery.guard import Blocked, Guard, Resolver
 from chalicelib.delivery.hop import REDIRECTS, Hop, absolute, first_hop, host_of
 from chalicelib.scheduling.address import PUBLIC_ONLY, AddressPolicy, Place
@@ -39,8 +39,13 @@ class HttpSender:
         self._guard = Guard(policy, resolver=resolver)
         self._exchanges = Exchanges(self._guard.choose, ca_pem=ca_pem)
 
-    def send(self, webhook: Webhook, *, message_id: str, timestamp: datetime, secrets: Sequence[Secret]) -> Outcome:
-        """Sends once and says how it ended; `timestamp` is the time of this attempt. Without a secret: unsigned."""
+    def send(
+        self, webhook: Webhook, *, message_id: str, timestamp: datetime, secrets: Sequence[Secret], owner: str = ""
+    ) -> Outcome:
+        """Sends once and says how it ended; `timestamp` is the time of this attempt. Without a secret: unsigned.
+
+        `owner`: whose connections may be used again for it.
+        """
         deadline = Deadline(webhook.timeout)
         try:
             hop = first_hop(webhook, self._policy, message_id=message_id, timestamp=timestamp, secrets=secrets)
@@ -48,7 +53,7 @@ class HttpSender:
             detail = refused.problems[0].text
             return Outcome(kind=OutcomeKind.BLOCKED_ADDRESS, detail=detail, took=deadline.took())
         try:
-            answer, location = self._follow(hop, webhook.redirects, deadline)
+            answer, location = self._follow(hop, webhook.redirects, deadline, owner)
         except FAILURES as error:
             kind, detail = ending(error)
             return Outcome(kind=kind, detail=detail, took=deadline.took())
@@ -63,23 +68,25 @@ class HttpSender:
         self._exchanges.close()
         self._guard.close()
 
-    def _follow(self, hop: Hop, redirects: int, deadline: Deadline) -> tuple[Answer, str]:
+    def _follow(self, hop: Hop, redirects: int, deadline: Deadline, owner: str) -> tuple[Answer, str]:
         """The last answer, and where it points to if it is a redirect still."""
-        answer = self._exchange(hop, deadline)
+        answer = self._exchange(hop, deadline, owner)
         location = location_of(answer, hop.place)
         for _ in range(redirects):
             if not location:
                 break
             try:
                 hop = hop.redirected(answer.status, location, self._policy)
-                answer = self._exchange(hop, deadline)
+                answer = self._exchange(hop, deadline, owner)
             except (Invalid, Blocked) as refused:
                 raise Blocked(f"redirect to {host_of(location)} not followed: no webhook may go there") from refused
             location = location_of(answer, hop.place)
         return answer, location
 
-    def _exchange(self, hop: Hop, deadline: Deadline) -> Answer:
-        return self._exchanges.make(hop.place, hop.method, hop.wire_headers(), hop.body, deadline)
+    def _exchange(self, hop: Hop, deadline: Deadline, owner: str) -> Answer:
+        headers = hop.wire_headers()
+        request = Request(place=hop.place, method=hop.method, headers=headers, body=hop.body, owner=owner)
+        return self._exchanges.make(request, deadline)
 
 
 def location_of(answer: Answer, place: Place) -> str:

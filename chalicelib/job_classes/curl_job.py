@@ -40,6 +40,7 @@ class CurlJob(JobBase):
             message_id=self.execution_id,
             timestamp=datetime.now(UTC),
             secrets=(),
+            owner=self.execution_id,
         )
         if outcome.status is None:
             raise ConnectionError(f"{outcome.kind}: {outcome.detail}")

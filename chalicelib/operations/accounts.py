@@ -9,7 +9,7 @@ from chalicelib import signing
 from chalicelib.operations.fire import live_secrets, secret_place
 from chalicelib.operations.keys import KEY, SECRET_BYTES, IssuedKey, issued_key, labelled, owned_key
 from chalicelib.ports import Services
-from chalicelib.scheduling.account import Account, Principal
+from chalicelib.scheduling.account import NOBODY, Account, Principal
 from chalicelib.scheduling.errors import Invalid, NotFound, Unauthenticated
 from chalicelib.scheduling.secret import Secret
 
@@ -89,7 +89,7 @@ def remove_key(services: Services, account: Account, key: str) -> None:
 
 def find_account(services: Services, name: str) -> Account | None:
     """By name, or by id where the account never chose a name."""
-    return services.accounts.named(name) if NAME.fullmatch(name) else None
+    return services.accounts.named(_name(name))
 
 
 def authenticate(services: Services, key: str, *, proves: Callable[[Secret], bool]) -> Principal:
@@ -98,12 +98,13 @@ def authenticate(services: Services, key: str, *, proves: Callable[[Secret], boo
     One refusal for every cause, and the same work: as many secrets are tried as a key may have, and dummies where it
     has fewer or is unknown.
     """
-    known = services.keys.get(key) if KEY.fullmatch(key) else None
-    account = services.accounts.account(known.account_id) if known else None
+    known = services.keys.get(key if KEY.fullmatch(key) else NOBODY)
+    account = services.accounts.account(known.account_id if known else NOBODY)
     live = live_secrets(services, account, known) if known and account else ()
-    if not any(_proven(live, proves)) or not known:
+    proven = _proven(live, proves)
+    if not any(proven) or not known:
         raise Unauthenticated("Unknown API key or wrong proof")
-    return Principal(account_id=known.account_id, key=key)
+    return Principal(account_id=known.account_id, key=key, superseded=not proven[0])
 
 
 def authenticate_user(services: Services, user: str, *, proves: Callable[[Secret], bool]) -> tuple[Account, Principal]:
@@ -111,19 +112,27 @@ def authenticate_user(services: Services, user: str, *, proves: Callable[[Secret
 
     One refusal for every cause, and the same work: all secrets are tried, and dummies where there are none.
     """
-    known = services.keys.get(user) if KEY.fullmatch(user) else None
-    account = services.accounts.account(known.account_id) if known else find_account(services, user)
-    keys = (known,) if known else services.keys.of(account.account_id) if account else ()
+    known = services.keys.get(user if KEY.fullmatch(user) else NOBODY)
+    account = services.accounts.account(known.account_id) if known else services.accounts.named(_name(user))
+    keys = (known,) if known else services.keys.of(account.account_id if account else NOBODY)
     live = [(key, secret) for key in keys for secret in live_secrets(services, account, key)] if account else []
     proven = _proven([secret for _, secret in live], proves)
     if not account or not any(proven):
+        if known:  # what it takes to look for an account by its name
+            services.accounts.account(NOBODY)
+            services.keys.of(NOBODY)
         raise Unauthenticated("Unknown user or wrong secret")
     key, _ = live[proven.index(True)]
     return account, Principal(account_id=account.account_id, key=key.key)
 
 
 def describe_account(services: Services, principal: Principal) -> tuple[Account, IssuedKey]:
-    """The principal's own account and key, for the one API that shows the secret again."""
+    """The principal's own account and key, for the one API that shows the secret again.
+
+    Raises Unauthenticated where the principal proved what a rotation took away: it is not shown what came instead.
+    """
+    if principal.superseded:
+        raise Unauthenticated("The secret was rotated: sign with the new one")
     account, key = services.accounts.account(principal.account_id), services.keys.get(principal.key)
     if account is None or key is None:
         raise NotFound("Account")
@@ -143,6 +152,10 @@ def _fresh(services: Services, asked: NewAccount) -> Account:
         data_key=services.vault.new_data_key(account_id),
         profile=asked.profile or {},
     )
+
+
+def _name(user: str) -> str:
+    return user if NAME.fullmatch(user) else NOBODY
 
 
 def _check_email(email: str) -> None:

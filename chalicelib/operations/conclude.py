@@ -113,8 +113,7 @@ def _called_back(services: Services, one: Settled) -> Execution:
     callback = one.job.definition.callback
     if callback is None:
         return one.execution
-    delivered = one.execution.state is ExecutionState.DELIVERED
-    outcome = call_back(services, callback, one.loaded, firing_id=one.execution.firing_id, delivered=delivered)
+    outcome = call_back(services, callback, one.loaded, execution=one.execution)
     return replace(one.execution, callback=outcome)
 
 

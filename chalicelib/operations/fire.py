@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from chalicelib.ports import Services
 from chalicelib.scheduling.account import Account, ApiKey
 from chalicelib.scheduling.errors import Tampered
-from chalicelib.scheduling.execution import Outcome, OutcomeKind
+from chalicelib.scheduling.execution import Execution, ExecutionState, Outcome, OutcomeKind
 from chalicelib.scheduling.job import Definition, JobRef
 from chalicelib.scheduling.secret import Sealed, Secret
 from chalicelib.scheduling.target import AwsKeys, Callback, JobClass, Topic, Webhook
@@ -60,7 +60,10 @@ def fire(services: Services, definition: Definition, loaded: Loaded, *, firing_i
     match definition.target:
         case Webhook() as webhook:
             webhook = replace(webhook, timeout=min(webhook.timeout, services.rules.lease / SHARE))
-            return services.webhooks.send(webhook, message_id=firing_id, timestamp=sent_at, secrets=loaded.secrets)
+            owner, secrets = definition.ref.account_id, loaded.secrets
+            return services.webhooks.send(
+                webhook, message_id=firing_id, timestamp=sent_at, secrets=secrets, owner=owner
+            )
         case JobClass() as job_class:
             return services.classes.run(job_class, definition.ref, execution_id=firing_id)
         case Topic() as topic if loaded.keys:
@@ -68,8 +71,9 @@ def fire(services: Services, definition: Definition, loaded: Loaded, *, firing_i
     return Outcome(kind=OutcomeKind.UNREADABLE, took=timedelta(0), detail="the job has no keys to publish with")
 
 
-def call_back(services: Services, callback: Callback, loaded: Loaded, *, firing_id: str, delivered: bool) -> Outcome:
+def call_back(services: Services, callback: Callback, loaded: Loaded, *, execution: Execution) -> Outcome:
     """Posts how it ended, once; redirects are not followed. Source: seeds/001 "Callbacks"."""
+    delivered = execution.state is ExecutionState.DELIVERED
     webhook = Webhook(
         url=callback.url,
         body=callback.delivered if delivered else callback.failed,
@@ -77,8 +81,8 @@ def call_back(services: Services, callback: Callback, loaded: Loaded, *, firing_
         timeout=min(CALLBACK_TIMEOUT, services.rules.lease / CALLBACK_SHARE),
         signing=callback.signing,
     )
-    now, message_id = services.clock.now(), f"{firing_id}-callback"
-    return services.webhooks.send(webhook, message_id=message_id, timestamp=now, secrets=loaded.secrets)
+    now, message_id, owner = services.clock.now(), f"{execution.firing_id}-callback", execution.ref.account_id
+    return services.webhooks.send(webhook, message_id=message_id, timestamp=now, secrets=loaded.secrets, owner=owner)
 
 
 def sealed(services: Services, account: Account, definition: Definition) -> Definition:

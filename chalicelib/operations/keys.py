@@ -37,10 +37,15 @@ class IssuedKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manager:
-    """Who manages an account's keys: by the account's password, or by one of its keys."""
+    """Who manages an account's keys: by the account's password, or by one of its keys.
+
+    `superseded`: by a secret that was rotated. Until the overlap ends it makes and fires jobs as before, but whoever
+    has it alone must not get the new one by it, nor keep its owner out.
+    """
 
     account: Account
     key: str = ""
+    superseded: bool = False
 
 
 def keys_of(services: Services, manager: Manager) -> Sequence[ApiKey]:
@@ -51,6 +56,7 @@ def keys_of(services: Services, manager: Manager) -> Sequence[ApiKey]:
 
 def create_key(services: Services, manager: Manager, *, label: str = "") -> IssuedKey:
     """One more key. Raises Forbidden, Invalid, Taken."""
+    _check_present(manager)
     if not manages_all(services, manager):
         raise Forbidden("A key makes no other key: ask with the account's password")
     if label and (UUID.fullmatch(label) or not LABEL.fullmatch(label)):
@@ -79,17 +85,26 @@ def rotate_key(services: Services, manager: Manager, name: str, *, overlap: time
 
 
 def revoke_key(services: Services, manager: Manager, name: str) -> None:
-    """From now on it proves nothing. Raises NotFound, Forbidden."""
-    if not services.keys.remove(managed(services, manager, name)):
+    """From now on it proves nothing. Raises NotFound, Forbidden, and Conflict for the last one without a password."""
+    key, account_id = managed(services, manager, name), manager.account.account_id
+    if services.accounts.password(account_id) is None and len(services.keys.of(account_id)) <= 1:
+        raise Conflict("It is the only way into its account: make another key first, or rotate it")
+    if not services.keys.remove(key):
         raise NotFound("API key", name)
     services.events.emit("key_revoked", account=manager.account.account_id)
 
 
 def managed(services: Services, manager: Manager, name: str) -> ApiKey:
     """The key, if the manager may change it. Raises Forbidden before it looks, and NotFound, whoever else has it."""
+    _check_present(manager)
     if name != manager.key and not manages_all(services, manager):
         raise Forbidden("A key manages itself alone: ask with the account's password")
     return owned_key(services, manager.account, name)
+
+
+def _check_present(manager: Manager) -> None:
+    if manager.superseded:
+        raise Forbidden("The secret was rotated: ask with the new one")
 
 
 def manages_all(services: Services, manager: Manager) -> bool:

@@ -5,7 +5,7 @@ A login that works writes nothing, unless some had failed before it, or the pass
 
 from chalicelib.operations.accounts import DUMMY, NAME, PASSWORD_LIMIT
 from chalicelib.ports import Services
-from chalicelib.scheduling.account import Account
+from chalicelib.scheduling.account import NOBODY, Account
 from chalicelib.scheduling.errors import Throttled, Unauthenticated
 from chalicelib.scheduling.secret import Secret
 from chalicelib.scheduling.throttle import NOT_LONG, respects, wait
@@ -25,7 +25,7 @@ def log_in(services: Services, name: str, password: Secret, *, source: str) -> A
     pause = wait(failures, what, services.clock.now())
     if pause > NOT_LONG:
         raise Throttled(pause)
-    hashed = services.accounts.password(account.account_id) if account else None
+    hashed = services.accounts.password(account.account_id if account else NOBODY)
     if not _opens(services, password, hashed) or not account or not hashed:
         services.logins.failed(what.names, services.clock.now())
         services.events.emit("login_failed", account=account.account_id if account else None)
@@ -38,9 +38,9 @@ def log_in(services: Services, name: str, password: Secret, *, source: str) -> A
 
 def _called(services: Services, name: str) -> Account | None:
     """The account of that name, else of that id."""
-    if not NAME.fullmatch(name):
-        return None
-    return services.accounts.named(name) or services.accounts.account(name)
+    asked = name if NAME.fullmatch(name) else NOBODY
+    named, identified = services.accounts.named(asked), services.accounts.account(asked)
+    return named or identified
 
 
 def _short(name: str) -> str:

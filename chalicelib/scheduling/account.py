@@ -6,6 +6,9 @@ from datetime import datetime
 
 from chalicelib.scheduling.secret import Sealed
 
+NOBODY = "-"
+"""No account has this id or name, and no key: looked up where there is nothing to look up, which takes as long."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
@@ -52,7 +55,11 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Who is asking, after the proof held: an account, through one of its keys."""
+    """Who is asking, after the proof held: an account, through one of its keys.
+
+    `superseded`: by the secret before the last rotation, which may be in hands that the rotation was meant for.
+    """
 
     account_id: str
     key: str
+    superseded: bool = False

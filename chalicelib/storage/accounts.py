@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Generic, TypeVar
 
 from chalicelib.ports import Clock
-from chalicelib.scheduling.account import Account, ApiKey, OldSecret
+from chalicelib.scheduling.account import NOBODY, Account, ApiKey, OldSecret
 from chalicelib.scheduling.errors import Taken, Unavailable
 from chalicelib.scheduling.job import from_millis, to_millis
 from chalicelib.scheduling.secret import Sealed
@@ -51,9 +51,9 @@ class DynamoAccounts:
         return _account(account_id, item) if item else None
 
     def named(self, name: str) -> Account | None:
-        """By name, in any case of letters."""
+        """By name, in any case of letters. Whether there is one does not show in how many reads it takes."""
         item = self._table.get(_held("name", name))
-        return self.account(item["account"]) if item else None
+        return self.account(item["account"] if item else NOBODY)
 
     def password(self, account_id: str) -> str | None:
         """The password's hash, if the account has one."""
@@ -111,7 +111,7 @@ class DynamoKeys:
         """An account's keys, in order of creation."""
         pages = self._table.query(_account_key(account_id)[0], prefix="key#")
         names = [item["sk"].removeprefix("key#") for page in pages for item in page]
-        items = self._table.batch_get(_api_key(name) for name in names)
+        items = self._table.batch_get(_api_key(name) for name in names or [NOBODY])
         found = [_key(item["pk"].removeprefix("key#"), item) for item in items]
         return sorted(found, key=lambda one: (one.created_at, one.key))
 

@@ -7,10 +7,12 @@ T04 and T05 are about stands with RunLater's and Cronally's own tests, and passw
 import base64
 import hashlib
 import hmac
+import itertools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -39,6 +41,7 @@ from tests.fakes import FakePasswords
 from tests.world import a_world
 
 Parts = dict[str, str]
+NUMBERS = itertools.count(1)
 NO_ROUTE = 403
 """What API Gateway answers where a changed path is none of ours."""
 
@@ -48,6 +51,7 @@ class House:
 
     def __init__(self) -> None:
         world = a_world()
+        self.accounts = world.accounts
         self.services = replace(world.services, passwords=FakePasswords())
         rules = replace(world.services.rules, runlater_strict=True)
         self.client = Client(lambda: self.services, *dialects.every())
@@ -330,7 +334,9 @@ def test_t06_a_proof_that_is(owner: Owner, scheme: Scheme, what: str) -> None:
 
 def revoked(house: House) -> Owner:
     one = an_owner(house)
-    keys.revoke_key(house.services, Manager(account=one.account, key=one.key), one.key)
+    manager = Manager(account=one.account)
+    keys.create_key(house.services, manager, label="another")
+    keys.revoke_key(house.services, manager, one.key)
     return one
 
 
@@ -399,6 +405,54 @@ def test_t07_every_cause_takes_as_many_proofs_as_a_success(house: House, how: st
 
     assert proofs_of(an_owner(house)) == (True, 2)
     assert proofs_of(CAUSES[cause](house)) == (False, 2)
+
+
+def reads_of(house: House, ask: Callable[[], Answer]) -> Mapping[str, float]:
+    """What a request takes of the accounts table, by operation; it is refused."""
+    before = house.accounts.units.copy()
+    assert ask().status >= 400
+    return house.accounts.units - before
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=named)
+def test_t07_every_cause_takes_as_many_reads(house: House, scheme: Scheme) -> None:
+    """Of the database: the time of one is more than all that is computed."""
+    taken = []
+    for make in CAUSES.values():
+        one = make(house)
+        taken.append(reads_of(house, partial(scheme.send, one, scheme.request(one))))
+    assert taken == [taken[0]] * len(CAUSES)
+
+
+BY_NAME: Mapping[str, tuple[str, str, Callable[[str], Headers]]] = {
+    "rlatr": ("DELETE", "/api/v1ish/schedule/1", lambda name: [basic(name, "wrong")]),
+    "job_scheduler": ("GET", "/1/jobs", lambda name: [basic(name, "wrong")]),
+    "ndscheduler": ("GET", "/api/v1/jobs", lambda name: [basic(name, "wrong")]),
+    "belltower": ("GET", "/v1/keys", lambda name: [basic(name, "wrong")]),
+    "runlater's users": ("GET", "/users/{name}", lambda _name: [("runlater_password", "wrong")]),
+    "runlater": (
+        "GET",
+        "/users/{name}/jobs/1",
+        lambda _name: [("runlaterkey", "production"), ("runlaterhash", "aaaa")],
+    ),
+}
+
+
+@pytest.mark.parametrize("api", BY_NAME)
+@pytest.mark.parametrize("password", [None, Secret("password")], ids=["without a password", "with one"])
+def test_t07_an_account_s_name_takes_as_many_reads_whether_it_is_there(
+    house: House, api: str, password: Secret | None
+) -> None:
+    method, path, headers = BY_NAME[api]
+    there = f"there{next(NUMBERS)}"
+    account = open_account(house.services, NewAccount(email=f"{there}@example.com", name=there, password=password))
+    keys.create_key(house.services, Manager(account=account), label="production")
+
+    def asked(name: str) -> Mapping[str, float]:
+        route = path.format(name=name)
+        return reads_of(house, lambda: house.client.send(method, route, headers=headers(name), source=elsewhere()))
+
+    assert asked(there) == asked(f"nobody{next(NUMBERS)}")
 
 
 @pytest.mark.parametrize("cause", CAUSES)

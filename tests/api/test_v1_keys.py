@@ -228,7 +228,7 @@ def test_t09_both_secrets_prove_in_every_api(cron: Owner) -> None:
         date = cron_date(cron.world.clock.now())
         path = f"/users/{cron.account.name}/apikey/{key}/jobs/"
         asked = [
-            ("/account", cron_signed(key, secret, method="GET", path="/account", date=date)),
+            ("/cronjobs", cron_signed(key, secret, method="GET", path="/cronjobs", date=date)),
             ("/1/jobs", [basic(key, secret)]),
             ("/1/jobs", [basic(cron.account.name, secret)]),
             ("/api/v1/jobs", [basic(key, secret)]),
@@ -266,6 +266,35 @@ def test_t09_a_secret_that_leaked_is_dead_at_once(cron: Owner) -> None:
     fresh = cron.rotated(key, overlap_seconds=0)
     assert (fresh["state"], fresh["until"]) == ("active", None)
     assert [cron.proves(key, secret) for secret in (leaked, fresh["secret"])] == [False, True]
+
+
+STALE = {"error": "The secret was rotated: ask with the new one"}
+
+
+def test_t09_a_secret_that_was_rotated_neither_learns_nor_ends_the_new_one(cron: Owner) -> None:
+    """Until its overlap ends it makes jobs; whoever has it alone must not keep it by it, or keep the owner out."""
+    [key, old] = cron.proof
+    fresh = cron.rotated(key)
+    stale = {
+        method + path: stale_answer
+        for method, path in (("POST", ""), ("POST", f"/{key}/rotate"), ("DELETE", f"/{key}"))
+        for stale_answer in [cron.ask(method, path)]
+    }
+    assert {what: (answer.status, answer.json) for what, answer in stale.items()} == dict.fromkeys(stale, (403, STALE))
+    date = cron_date(cron.world.clock.now())
+    shown = cron.client.send("GET", "/account", headers=cron_signed(key, old, method="GET", path="/account", date=date))
+    assert (shown.status, fresh["secret"] in shown.body) == (401, False)
+    assert [one["key"] for one in cron.listed()] == [key]
+
+
+def test_the_last_key_of_an_account_without_a_password_stays(cron: Owner) -> None:
+    """Nobody could ever ask for it again."""
+    [key, _] = cron.proof
+    answer = cron.ask("DELETE", f"/{key}")
+    assert (answer.status, "only way into its account" in answer.json["error"]) == (409, True)
+    another = cron.made()
+    assert cron.ask("DELETE", f"/{key}").status == 200
+    assert cron.proves(another["key"], another["secret"])
 
 
 def test_t09_of_three_secrets_the_first_is_dead_although_its_overlap_is_not_over(cron: Owner) -> None:

@@ -1,7 +1,7 @@
 """Every web server there is. Each keeps what reaches it; some answer 500, or 410, or too late, or never."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 
 from chalicelib.scheduling.execution import Execution, Outcome, OutcomeKind
@@ -37,8 +37,7 @@ class Receivers:
         self.owners: dict[str, str] = {}
         self.manners: dict[str, Manner] = {}
 
-    def send(self, webhook: Webhook, *, message_id: str, timestamp: datetime, secrets: Sequence[Secret]) -> Outcome:
-        del timestamp
+    def send(self, webhook: Webhook, *, message_id: str, secrets: Sequence[Secret], **_given: object) -> Outcome:
         elements, began, place = self._elements, self._elements.loop.now, webhook.url.removeprefix(HOST)
         manner = self._manner(place)
         elements.step("before the call")

@@ -101,7 +101,7 @@ def authenticated(services: Services, request: Request) -> Manager:
     account = services.accounts.account(principal.account_id)
     if account is None:
         raise Unauthenticated("The account was removed meanwhile")
-    return Manager(account=account, key=principal.key)
+    return Manager(account=account, key=principal.key, superseded=principal.superseded)
 
 
 def parsed(request: Request) -> KeyAsked:
