@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
+from urllib.parse import urlsplit
 
 from chalicelib import settings
 from chalicelib.delivery.clock import SystemClock
@@ -70,7 +71,9 @@ def build(now: settings.Settings, *, accounts: AccountStore, keys: KeyStore, log
     """Every port, filled."""
     clock = SystemClock()
     jobs = Table(_wire(DYNAMODB, now), now.jobs_table)
-    addresses = AddressPolicy(reach=Reach.LOCAL if now.local else Reach.PUBLIC, own_hosts=now.own_hosts)
+    addresses = AddressPolicy(
+        reach=Reach.LOCAL if now.local else Reach.PUBLIC, own_hosts=now.own_hosts, own_ports=_own_ports(now)
+    )
     webhooks = HttpSender(addresses)
     limit = max(now.worker_timeout - CLASS_MARGIN, SHORTEST_RUN)
     surroundings = Surroundings(webhooks=webhooks, slack_url=now.slack_url, limit=limit)
@@ -102,6 +105,12 @@ def build(now: settings.Settings, *, accounts: AccountStore, keys: KeyStore, log
         ),
         share=Share(now.share),
     )
+
+
+def _own_ports(now: settings.Settings) -> frozenset[int]:
+    """The local engine's: to it, every call on this machine is an administrator's."""
+    port = urlsplit(now.aws_endpoint).port if now.aws_endpoint else None
+    return frozenset({port} if port else ())
 
 
 def _wire(service: Service, now: settings.Settings) -> Wire:

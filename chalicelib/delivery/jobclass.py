@@ -6,15 +6,16 @@ which the end is kept where it is long. Its detail is the class's own descriptio
 """
 
 import json
+import sys
 import threading
 import time
-import traceback
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from chalicelib.job_classes import JobBase, Surroundings, broken, known
+from chalicelib.job_classes.base import traceback_of
 from chalicelib.scheduling.execution import Outcome, OutcomeKind
 from chalicelib.scheduling.job import JobRef
 from chalicelib.scheduling.target import JobClass
@@ -89,7 +90,7 @@ def _run(
             return Ended(kind=OutcomeKind.RAISED, body=body, detail=detail)
     except BaseException:  # noqa: BLE001 - see above
         detail = JobBase.get_failed_description()
-        return Ended(kind=OutcomeKind.RAISED, body=_end(traceback.format_exc()), detail=detail)
+        return Ended(kind=OutcomeKind.RAISED, body=_end(traceback_of(sys.exception())), detail=detail)
 
 
 def _text(description: str) -> str:

@@ -5,12 +5,11 @@
 
 import importlib
 import pkgutil
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
 
-from chalicelib.job_classes.base import JobBase, Surroundings
+from chalicelib.job_classes.base import JobBase, Surroundings, traceback_of
 
 
 def known() -> Mapping[str, type[JobBase]]:
@@ -31,8 +30,8 @@ def found(package: str, path: Sequence[str]) -> tuple[Mapping[str, type[JobBase]
     for module in sorted(f"{package}.{one.name}" for one in pkgutil.iter_modules(path)):
         try:
             classes |= {name: one for one in _classes(module) for name in (one.class_string(), *one.also_known_as)}
-        except Exception:  # noqa: BLE001 - a module raises what it likes while it is imported
-            failures[module] = traceback.format_exc()
+        except Exception as error:  # noqa: BLE001 - a module raises what it likes while it is imported
+            failures[module] = traceback_of(error)
     return MappingProxyType(classes), MappingProxyType(failures)
 
 

@@ -27,10 +27,12 @@ be.
 
 import os
 import socket
+import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import PurePath
 from typing import Any, ClassVar
 
 from chalicelib.ports import WebhookSender
@@ -105,7 +107,29 @@ class JobBase:
 
     @classmethod
     def get_failed_result(cls) -> str:
-        """What is kept of a run that raised: its traceback."""
-        return traceback.format_exc()
+        """What is kept of a run that raised: its traceback, as far as it is in the class's own hands."""
+        return traceback_of(sys.exception())
 
     get_scheduled_error_result = get_failed_result
+
+
+OURS = ("chalicelib/delivery/jobclass.py", "chalicelib/job_classes/base.py")  # who called the class
+
+
+def traceback_of(error: BaseException | None) -> str:
+    """A traceback for the job's owner: without the frames that led to the class, and with the names of files alone."""
+    if error is None:
+        return ""
+    told = traceback.TracebackException.from_exception(error)
+    _strip(told)
+    return "".join(told.format())
+
+
+def _strip(told: traceback.TracebackException) -> None:
+    frames = [frame for frame in told.stack if not PurePath(frame.filename).as_posix().endswith(OURS)]
+    for frame in frames:
+        frame.filename = PurePath(frame.filename).name
+    told.stack = traceback.StackSummary.from_list(frames)
+    for before in (told.__cause__, told.__context__):
+        if before is not None:
+            _strip(before)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from chalicelib.job_classes.base import JobBase
-from chalicelib.scheduling.address import check_method
+from chalicelib.scheduling.address import ascii_upper, check_method
 from chalicelib.scheduling.target import Webhook
 
 
@@ -33,7 +33,7 @@ class CurlJob(JobBase):
 
     def run(self, url: str, request_type: str, *_args: Any, **_kwargs: Any) -> str:  # noqa: ANN401
         """The answer's text, whatever its status; raises where there was none."""
-        method = str(request_type).upper()
+        method = ascii_upper(str(request_type))
         check_method(method, field="request_type")
         outcome = self.surroundings.webhooks.send(
             Webhook(url=str(url), method=method, timeout=self.TIMEOUT, redirects=5),

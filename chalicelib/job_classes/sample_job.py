@@ -7,7 +7,10 @@ from chalicelib.job_classes.base import JobBase
 
 
 class AwesomeJob(JobBase):
-    """Prints its two arguments and returns them. Source: seeds/004 "Run it NOW"."""
+    """Returns its two arguments. Source: seeds/004 "Run it NOW".
+
+    The original prints them as well: here that would be the operator's log, and they are a tenant's.
+    """
 
     also_known_as: ClassVar[Sequence[str]] = (
         "simple_scheduler.jobs.sample_job.AwesomeJob",
@@ -19,7 +22,7 @@ class AwesomeJob(JobBase):
         """Two arguments of any kind."""
         return {
             "job_class_string": cls.class_string(),
-            "notes": "Prints its two arguments and returns them.",
+            "notes": "Returns its two arguments.",
             "arguments": [
                 {"type": "string", "description": "First argument"},
                 {"type": "string", "description": "Second argument"},
@@ -29,5 +32,4 @@ class AwesomeJob(JobBase):
 
     def run(self, argument1: Any, argument2: Any, *_args: Any, **_kwargs: Any) -> list[Any]:  # noqa: ANN401
         """Its arguments."""
-        print(f"Hello from AwesomeJob! Argument1: {argument1!r}, Argument2: {argument2!r}")  # noqa: T201 - what it does
         return [argument1, argument2]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from chalicelib import signing
 from chalicelib.operations.fire import live_secrets, secret_place
-from chalicelib.operations.keys import KEY, SECRET_BYTES, IssuedKey, issued_key, labelled, owned_key
+from chalicelib.operations.keys import KEY, SECRET_BYTES, IssuedKey, added_key, issued_key, labelled, owned_key
 from chalicelib.ports import Services
 from chalicelib.scheduling.account import NOBODY, Account, Principal
 from chalicelib.scheduling.errors import Invalid, NotFound, Unauthenticated
@@ -65,12 +65,10 @@ def remove_account(services: Services, account: Account) -> None:
 
 
 def add_key(services: Services, account: Account, label: str) -> IssuedKey:
-    """A key under a label that is unique within the account. Raises Invalid, Taken."""
+    """A key under a label that is unique within the account. Raises Invalid, Taken, QuotaExceeded."""
     if not NAME.fullmatch(label):
         raise Invalid("key", "must be 1 to 64 letters, digits, dots, hyphens or underscores")
-    issued = issued_key(services, account, key=labelled(account, label), label=label)
-    services.keys.add(issued.key)
-    return issued
+    return added_key(services, account, key=labelled(account, label), label=label)
 
 
 def list_keys(services: Services, account: Account) -> Sequence[IssuedKey]:

@@ -83,7 +83,8 @@ def edit_job(
 ) -> Job:
     """Applies `edit` to the job as it is; asked again where the job fired or was changed meanwhile.
 
-    A new schedule cancels the firing that waits and the retry that waits. Where it begins with a firing of the job that
+    From then on it is signed with the key that edited it: no key's signature is on what another one wrote. A new
+    schedule cancels the firing that waits and the retry that waits. Where it begins with a firing of the job that
     was there already, it goes on after that; a job that was finished begins anew. Raises NotFound, Invalid for a
     schedule that never fires, and what `edit` raises.
     """
@@ -98,7 +99,7 @@ def edit_job(
             standing = standing.rescheduled(change.schedule, now)
             if before.standing.due_at and _has_fired(services, before.ref, standing.due_at, now=now):
                 standing = standing.skipped(now)
-        definition = replace(change.definition, version=before.definition.version + 1)
+        definition = replace(change.definition, key=principal.key, version=before.definition.version + 1)
         job = Job(definition=definition, standing=standing)
         if services.jobs.replace(job, before=before):
             if change.schedule:

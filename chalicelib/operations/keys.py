@@ -17,7 +17,7 @@ from chalicelib import signing
 from chalicelib.operations.fire import previous_place, secret_place
 from chalicelib.ports import Services
 from chalicelib.scheduling.account import Account, ApiKey, OldSecret
-from chalicelib.scheduling.errors import Conflict, Forbidden, Invalid, NotFound
+from chalicelib.scheduling.errors import Conflict, Forbidden, Invalid, NotFound, QuotaExceeded
 from chalicelib.scheduling.secret import Secret
 
 SECRET_BYTES = 32
@@ -25,6 +25,7 @@ LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 KEY = re.compile(r"[A-Za-z0-9._-]{1,64}(?:/[A-Za-z0-9._-]{1,64})?", re.ASCII)
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 LONGEST_OVERLAP = timedelta(days=7)
+MOST_KEYS = 100  # of an account: who asks by its name has every one of them tried
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,7 @@ def keys_of(services: Services, manager: Manager) -> Sequence[ApiKey]:
 
 
 def create_key(services: Services, manager: Manager, *, label: str = "") -> IssuedKey:
-    """One more key. Raises Forbidden, Invalid, Taken."""
+    """One more key. Raises Forbidden, Invalid, Taken, QuotaExceeded."""
     _check_present(manager)
     if not manages_all(services, manager):
         raise Forbidden("A key makes no other key: ask with the account's password")
@@ -63,9 +64,7 @@ def create_key(services: Services, manager: Manager, *, label: str = "") -> Issu
         raise Invalid(
             "label", "must be 1 to 64 letters, digits, dots, hyphens or underscores, and not look like a UUID"
         )
-    key = labelled(manager.account, label) if label else str(uuid.uuid4())
-    issued = issued_key(services, manager.account, key=key, label=label)
-    services.keys.add(issued.key)
+    issued = added_key(services, manager.account, key=labelled(manager.account, label) if label else "", label=label)
     services.events.emit("key_added", account=manager.account.account_id)
     return issued
 
@@ -123,6 +122,15 @@ def owned_key(services: Services, account: Account, name: str) -> ApiKey:
 def labelled(account: Account, label: str) -> str:
     """The key, unique everywhere, that an account's label stands for."""
     return f"{account.name}/{label}"
+
+
+def added_key(services: Services, account: Account, *, key: str = "", label: str = "") -> IssuedKey:
+    """A key with a fresh secret; by default it is named at random. Raises Taken, and QuotaExceeded."""
+    if len(services.keys.of(account.account_id)) >= MOST_KEYS:
+        raise QuotaExceeded(f"An account may have {MOST_KEYS} keys")
+    issued = issued_key(services, account, key=key or str(uuid.uuid4()), label=label)
+    services.keys.add(issued.key)
+    return issued
 
 
 def issued_key(services: Services, account: Account, *, key: str, label: str) -> IssuedKey:

@@ -40,10 +40,14 @@ class Reach(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AddressPolicy:
-    """What is allowed beyond the fixed rules. `own_hosts`: the names of our own API, in lower case."""
+    """What is allowed beyond the fixed rules. `own_hosts`: the names of our own API, in lower case.
+
+    `own_ports`: where a developer's machine has the engine behind us, which does whatever it is told.
+    """
 
     reach: Reach = Reach.PUBLIC
     own_hosts: frozenset[str] = frozenset()
+    own_ports: frozenset[int] = frozenset()
 
     def also_own(self, host: str) -> "AddressPolicy":
         """With one more name of our API. A developer's machine has other servers under the same name: not there."""
@@ -113,6 +117,11 @@ def check_method(method: str, *, field: str, allowed: Collection[str] = METHODS)
     """Refuses a method that is not in a dialect's list, or in nobody's: CONNECT and TRACE never are."""
     if method not in allowed or method not in METHODS:
         raise Invalid(field, f"must be one of {', '.join(name for name in METHODS if name in allowed)}")
+
+
+def ascii_upper(method: str) -> str:
+    """In capitals; letters that are not ASCII stay, so that none of them becomes one that is."""
+    return "".join(letter.upper() if letter.isascii() else letter for letter in method)
 
 
 def check_headers(headers: Iterable[tuple[str, str]], *, field: str) -> None:
@@ -197,7 +206,10 @@ def _split(url: str) -> tuple[str, str]:
 def _host(host: str, field: str) -> str:
     name = host.lower()
     if name.startswith("["):
-        return str(IPv6Address(name[1:-1]))
+        address = _literal(name[1:-1])
+        if address is None:
+            raise Invalid(field, "must have an IPv6 address between its brackets")
+        return str(address)
     if ENDS_IN_NUMBER.fullmatch(name):
         if _literal(name) is None:
             raise Invalid(field, "must spell an IPv4 address as four decimal numbers")
@@ -216,7 +228,7 @@ def _port(port: int | None, scheme: str, field: str) -> int:
 
 
 def _refuse_special(place: Place, field: str, policy: AddressPolicy) -> None:
-    if place.host in policy.own_hosts:
+    if place.host in policy.own_hosts or place.port in policy.own_ports:
         raise Invalid(field, "must not point to this service")
     address = place.address
     loopback_name = place.host == "localhost" or place.host.endswith(".localhost")

@@ -134,3 +134,14 @@ def test_t17_an_edit_moves_no_job_and_sets_nothing_that_is_not_its_callers(
 
 def test_every_api_that_makes_jobs_is_here() -> None:
     assert {*READS} | {"runlater"} == {*MAKES} == {*EDITS} | {"cronally"}  # which has no edit
+
+
+@pytest.mark.parametrize("api", sorted(EDITS.keys() - {"runlater"}))
+def test_t15_what_a_key_edited_is_signed_with_that_key(alice: Tenant, backup: Tenant, api: str) -> None:
+    """Else one key's calls, to wherever it likes, would bear another's signature. RunLater's edit their own alone."""
+    ref = made(alice, api)
+    before = only(alice, api)
+    _, _, document = MAKES[api](backup)
+    answer = backup.ask(api, "PUT", EDITS[api].format(ref=ref), document)
+    assert answer.status == 200, answer.body
+    assert (before.definition.key, only(alice, api).definition.key) == (alice.key, backup.key)

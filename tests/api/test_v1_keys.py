@@ -14,6 +14,7 @@ from benchmarks.standin.dynamo import Dynamo
 from chalicelib import signing
 from chalicelib.api import dialects
 from chalicelib.delivery.hop import first_hop
+from chalicelib.operations import keys
 from chalicelib.operations.accounts import NewAccount, add_key, open_account, open_account_with_key
 from chalicelib.operations.fire import previous_place, secret_place
 from chalicelib.scheduling.account import Account, Principal
@@ -285,6 +286,17 @@ def test_t09_a_secret_that_was_rotated_neither_learns_nor_ends_the_new_one(cron:
     shown = cron.client.send("GET", "/account", headers=cron_signed(key, old, method="GET", path="/account", date=date))
     assert (shown.status, fresh["secret"] in shown.body) == (401, False)
     assert [one["key"] for one in cron.listed()] == [key]
+
+
+def test_an_account_has_a_hundred_keys_at_the_most(joe: Owner) -> None:
+    """Who asks by its name has every one of them tried, with or without a proof."""
+    for number in range(100 - len(joe.listed())):
+        keys.added_key(joe.world.services, joe.account, key=f"{joe.account.name}/{number}", label=str(number))
+    answer = joe.ask("POST")
+    assert (answer.status, answer.json) == (403, {"error": "An account may have 100 keys"})
+    assert len(joe.listed()) == 100
+    assert joe.ask("DELETE", f"/{joe.account.name}%2F1").status == 200
+    assert joe.ask("POST").status == 201
 
 
 def test_the_last_key_of_an_account_without_a_password_stays(cron: Owner) -> None:

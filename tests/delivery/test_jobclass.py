@@ -1,11 +1,13 @@
 """The runner of job classes: whatever a class does ends as an outcome, in time."""
 
 import json
+import re
 import sys
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -149,6 +151,15 @@ def test_whatever_a_class_raises_is_an_outcome(kwargs: dict[str, Any], error: st
     assert (outcome.kind, outcome.delivered) == (OutcomeKind.RAISED, False)
     assert error in outcome.body.decode()
     assert outcome.detail == JobBase.get_failed_description()
+
+
+@pytest.mark.usefixtures("theirs")
+def test_a_traceback_shows_neither_our_own_frames_nor_where_files_are() -> None:
+    """It is told to whoever made the job."""
+    text = run(asked(raises="OSError")).body.decode()
+    assert "Traceback" in text
+    assert f'File "{Path(__file__).name}"' in text
+    assert re.findall(r"chalicelib|run_job|/", text) == []
 
 
 @pytest.mark.usefixtures("theirs")

@@ -3,6 +3,8 @@
 from ipaddress import ip_address
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chalicelib.scheduling import address
 from chalicelib.scheduling.address import AddressPolicy, Place, Reach
@@ -93,6 +95,9 @@ HIDDEN = (
     pytest.param("[::ffff:7f00:1]", id="mapped loopback in hexadecimal"),
     pytest.param("[0:0:0:0:0:0:0:1]", id="loopback in full"),
     pytest.param("[::1", id="open bracket"),
+    pytest.param("[::ffff:127.0.0.01]", id="IPv6 whose last part is no IPv4 address"),
+    pytest.param("[::1.2.3.256]", id="IPv6 whose last part is more than one"),
+    pytest.param("[1.2.3.4]", id="IPv4 in brackets"),
     pytest.param("::1", id="IPv6 without brackets"),
     pytest.param("[v1.x]", id="future address form"),
     pytest.param("localhost", id="localhost"),
@@ -252,3 +257,27 @@ def test_t34_a_url_has_at_most_2048_characters(length: int) -> None:
     else:
         with pytest.raises(TooLarge):
             address.check_url(url, field="uri")
+
+
+@given(st.text("0123456789abcdef:.%vx", max_size=40))
+def test_t18_whatever_stands_in_brackets_is_an_address_or_refused(text: str) -> None:
+    try:
+        place = address.read_url(f"http://[{text}]/", policy=LOCAL)
+    except Invalid:
+        return
+    assert place.address
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:4566/", "http://localhost:4566/", "http://[::1]:4566/"])
+def test_t24_the_engine_behind_us_is_no_webhook_s_to_call(url: str) -> None:
+    """To it, every call on a developer's machine is an administrator's."""
+    policy = AddressPolicy(reach=Reach.LOCAL, own_ports=frozenset({4566}))
+    assert problem_of(url, policy) == "must not point to this service"
+    assert address.read_url(url.replace("4566", "4567"), policy=policy).port == 4567
+
+
+@pytest.mark.parametrize(
+    ("method", "read"), [("post", "POST"), ("Get", "GET"), ("po\u017ft", "PO\u017fT"), ("\u0131", "\u0131"), ("", "")]
+)
+def test_no_letter_becomes_one_that_is_ascii(method: str, read: str) -> None:
+    assert address.ascii_upper(method) == read

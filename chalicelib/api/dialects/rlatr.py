@@ -24,7 +24,7 @@ from chalicelib.operations.accounts import authenticate
 from chalicelib.operations.jobs import Change, create_job, delete_job, edit_job, get_job, last_execution
 from chalicelib.ports import Services
 from chalicelib.scheduling.account import Principal
-from chalicelib.scheduling.address import AddressPolicy, check_method, check_url
+from chalicelib.scheduling.address import AddressPolicy, ascii_upper, check_method, check_url
 from chalicelib.scheduling.errors import BelltowerError, Completed, Conflict, Invalid, Problem, Unauthenticated
 from chalicelib.scheduling.job import Definition, Ending, Job, JobRef, JobState
 from chalicelib.scheduling.retry import Misfire, RetryPolicy
@@ -122,8 +122,8 @@ def applied(
                     check_url(text, field=name, policy=policy)
                     target = replace(target, url=text)
                 case "method", Webhook():
-                    check_method(text.upper(), field=name, allowed=METHODS)
-                    target = replace(target, method=text.upper())
+                    check_method(ascii_upper(text), field=name, allowed=METHODS)
+                    target = replace(target, method=ascii_upper(text))
                 case "callback_uri", _:
                     callback = callback_to(text, definition.ref, policy=policy)
                 case "at", _:

@@ -48,7 +48,7 @@ from chalicelib.api.runlater import (
 from chalicelib.operations import accounts, history, jobs
 from chalicelib.ports import Services
 from chalicelib.scheduling.account import Principal
-from chalicelib.scheduling.address import check_url
+from chalicelib.scheduling.address import ascii_upper, check_url
 from chalicelib.scheduling.errors import (
     BelltowerError,
     Invalid,
@@ -166,7 +166,7 @@ def parsed(
     given = {**document, **fields}
     if any(given.get(name) in (None, "") for name in REQUIRED if name != "interval") or given.get("interval") is None:
         raise Invalid("", "Missing required fields")
-    method, body = fields["method"].upper(), fields.get("body")
+    method, body = ascii_upper(fields["method"]), fields.get("body")
     if method not in METHODS:
         raise Invalid("", f"Invalid method :{fields['method'][:40].lower()}")
     check_url(fields["url"], field="url", policy=services.rules.addresses)
