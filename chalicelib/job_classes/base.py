@@ -113,6 +113,7 @@ class JobBase:
     get_scheduled_error_result = get_failed_result
 
 
+HEADING = "Traceback (most recent call last):"
 OURS = ("chalicelib/delivery/jobclass.py", "chalicelib/job_classes/base.py")  # who called the class
 
 
@@ -122,7 +123,8 @@ def traceback_of(error: BaseException | None) -> str:
         return ""
     told = traceback.TracebackException.from_exception(error)
     _strip(told)
-    return "".join(told.format())
+    text = "".join(told.format())
+    return text if text.startswith(HEADING) else f"{HEADING}\n{text}"  # it has none where no frame is left
 
 
 def _strip(told: traceback.TracebackException) -> None:
