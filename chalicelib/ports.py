@@ -124,7 +124,8 @@ class AccountStore(AccountReader, Protocol):
     def change(self, account: Account, *, before: Account, password: str | None = None) -> None:
         """All but the name may change. Raises Taken."""
 
-    def remove(self, account: Account, keys: Sequence[ApiKey]) -> None: ...
+    def remove(self, account: Account) -> None:
+        """Without its keys; what somebody else holds by now stays."""
 
 
 class KeyReader(Protocol):
@@ -137,7 +138,7 @@ class KeyStore(KeyReader, Protocol):
     """API keys."""
 
     def add(self, key: ApiKey) -> None:
-        """Raises Taken."""
+        """Raises Taken, and Unavailable where there is no such account any more."""
 
     def of(self, account_id: str) -> Sequence[ApiKey]:
         """In order of creation."""
@@ -183,8 +184,8 @@ class JobStore(Protocol):
 
     def get(self, ref: JobRef) -> Job | None: ...
 
-    def list(self, account_id: str, dialect: str) -> Sequence[Job]:
-        """In order of creation."""
+    def list(self, account_id: str, dialect: str = "") -> Sequence[Job]:
+        """Made through one API, or all; in order of creation."""
 
     def count(self, account_id: str, dialect: str = "") -> int:
         """Made through one API, or in all."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from chalicelib import signing
 from chalicelib.operations.fire import live_secrets, secret_place
-from chalicelib.operations.keys import KEY, SECRET_BYTES, IssuedKey, added_key, issued_key, labelled, owned_key
+from chalicelib.operations.keys import KEY, SECRET_BYTES, UUID, IssuedKey, added_key, issued_key, labelled, owned_key
 from chalicelib.ports import Services
 from chalicelib.scheduling.account import NOBODY, Account, Principal
-from chalicelib.scheduling.errors import Invalid, NotFound, Unauthenticated
+from chalicelib.scheduling.errors import Invalid, NotFound, Unauthenticated, Unavailable
 from chalicelib.scheduling.secret import Secret
 
 EMAIL_LIMIT = 254
@@ -18,6 +18,7 @@ EMAIL = re.compile(r"[!-?A-~]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.[A-Za-
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 PASSWORD_LIMIT = 1024  # characters: hashing more is work for nothing
 DUMMY = Secret(signing.b64(bytes(SECRET_BYTES)))
+REMOVERS = 8  # of jobs, at once
 MOST_SECRETS = 2  # of one key: while it is rotated
 
 
@@ -59,9 +60,20 @@ def change_account(services: Services, account: Account, asked: NewAccount) -> A
 
 
 def remove_account(services: Services, account: Account) -> None:
-    """With its keys. Its jobs find no account any more: nothing is sent for them."""
-    services.accounts.remove(account, services.keys.of(account.account_id))
+    """With its keys and its jobs. What there is no time for goes the next time it would fire: it finds no account."""
+    _remove_keys(services, account)
+    services.accounts.remove(account)
+    _remove_keys(services, account)  # those that were made meanwhile: now there is no account to make one for
+    try:
+        services.crew.map(services.jobs.remove, services.jobs.list(account.account_id), hands=REMOVERS)
+    except Unavailable as error:
+        services.events.emit("jobs_left", account=account.account_id, reason=str(error))
     services.events.emit("account_removed", account=account.account_id)
+
+
+def _remove_keys(services: Services, account: Account) -> None:
+    for key in services.keys.of(account.account_id):
+        services.keys.remove(key)
 
 
 def add_key(services: Services, account: Account, label: str) -> IssuedKey:
@@ -139,8 +151,9 @@ def describe_account(services: Services, principal: Principal) -> tuple[Account,
 
 def _fresh(services: Services, asked: NewAccount) -> Account:
     _check_email(asked.email)
-    if asked.name and not NAME.fullmatch(asked.name):
-        raise Invalid("account", "must be 1 to 64 letters, digits, dots, hyphens or underscores")
+    if asked.name and (UUID.fullmatch(asked.name) or not NAME.fullmatch(asked.name)):
+        problem = "must be 1 to 64 letters, digits, dots, hyphens or underscores, and not look like a UUID"
+        raise Invalid("account", problem)  # who never chose a name is called by its id, a UUID
     account_id = str(uuid.uuid4())
     return Account(
         account_id=account_id,

@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Generic, TypeVar
 
+from pynamodb.expressions.condition import Condition
+
 from chalicelib.ports import Clock
 from chalicelib.scheduling.account import NOBODY, Account, ApiKey, OldSecret
 from chalicelib.scheduling.errors import Taken, Unavailable
@@ -22,6 +24,7 @@ from chalicelib.storage.codec import optional
 from chalicelib.storage.tables import ABSENT, PRESENT, Key, Refused, Table, equals
 from chalicelib.storage.values import Item
 
+TRIES = 5
 MOST_RECENT = 10_000
 RECENT = timedelta(seconds=10)
 
@@ -63,30 +66,46 @@ class DynamoAccounts:
     def change(self, account: Account, *, before: Account, password: str | None = None) -> None:
         """Puts `account` where `before` stands; the name stays. Raises Taken for an address that is another's.
 
-        Raises Unavailable where its data key was wrapped anew meanwhile: the old one must not come back.
+        Raises Unavailable where it was changed or removed meanwhile, or its data key wrapped anew: the old one must not
+        come back, and no address is let go that is somebody else's by now.
         """
-        same_key = equals("data_key", before.data_key)
-        changes = [self._table.putting(_account_item(account), condition=same_key)]
+        stands = equals("data_key", before.data_key) & equals("email", before.email)
+        changes = [self._table.putting(_account_item(account), condition=stands)]
         if account.email.casefold() != before.email.casefold():
             holder = _holder("email", account.email, account)
             changes.append(self._table.putting(holder, condition=ABSENT))
-            changes.append(self._table.deleting(_held("email", before.email)))
+            changes.append(self._table.deleting(_held("email", before.email), condition=_of(account)))
         if password:
             changes.append(self._table.putting(_password_item(account, password)))
         try:
             self._table.transact(*changes)
         except Refused:
-            stands = self.account(before.account_id)
-            wrapped_anew = stands is not None and stands.data_key != before.data_key
-            raise (Unavailable("the account") if wrapped_anew else Taken("email")) from None
+            raise (
+                Taken("email") if self.account(before.account_id) == before else Unavailable("the account")
+            ) from None
 
-    def remove(self, account: Account, keys: Sequence[ApiKey]) -> None:
-        """With its keys: from now on nobody signs in as it. Its jobs find no account any more and are not sent."""
-        gone = [_account_key(account.account_id), _held("name", account.name), _held("email", account.email)]
-        gone.append((f"password#{account.account_id}", "password"))
-        for one in keys:
-            self._table.transact(*(self._table.deleting(key) for key in _key_keys(one)))
-        self._table.transact(*(self._table.deleting(key) for key in gone))
+    def remove(self, account: Account) -> None:
+        """From now on nobody signs in as it. Its jobs find no account any more and are not sent.
+
+        Only what is its own is let go: whoever has taken its name or address meanwhile keeps them. Raises Unavailable
+        where it is changed again and again.
+        """
+        stands: Account | None = account
+        for _ in range(TRIES):
+            if stands is None:
+                return
+            held = (_held("name", stands.name), _held("email", stands.email))
+            try:
+                self._table.transact(
+                    self._table.deleting(_account_key(stands.account_id), condition=equals("email", stands.email)),
+                    *(self._table.deleting(key, condition=_of(stands)) for key in held),
+                    self._table.deleting((f"password#{stands.account_id}", "password")),
+                )
+            except Refused:
+                stands = self.account(account.account_id)
+            else:
+                return
+        raise Unavailable("the account")
 
 
 class DynamoKeys:
@@ -96,11 +115,12 @@ class DynamoKeys:
         self._table = table
 
     def add(self, key: ApiKey) -> None:
-        """Raises Taken."""
+        """Raises Taken, and Unavailable where the account is gone: no key is left behind by one."""
+        there = self._table.checking(_account_key(key.account_id), condition=PRESENT)
         try:
-            self._table.transact(*(self._table.putting(item, condition=ABSENT) for item in _key_items(key)))
+            self._table.transact(there, *(self._table.putting(item, condition=ABSENT) for item in _key_items(key)))
         except Refused:
-            raise Taken("key") from None
+            raise (Taken("key") if self.get(key.key) else Unavailable("the account")) from None
 
     def get(self, key: str) -> ApiKey | None:
         """By its public part."""
@@ -125,10 +145,11 @@ class DynamoKeys:
         return True
 
     def remove(self, key: ApiKey) -> bool:
-        """From now on nothing is signed with it. False: it was gone."""
+        """From now on nothing is signed with it. False: it was gone, or is another account's by now."""
         first, second = _key_keys(key)
+        own = equals("account", key.account_id)
         try:
-            self._table.transact(self._table.deleting(first, condition=PRESENT), self._table.deleting(second))
+            self._table.transact(self._table.deleting(first, condition=own), self._table.deleting(second))
         except Refused:
             return False
         return True
@@ -245,6 +266,12 @@ def _holder(kind: str, value: str, account: Account) -> Item:
 
 def _held(kind: str, value: str) -> Key:
     return f"{kind}#{value.casefold()}", kind
+
+
+def _of(account: Account) -> Condition:
+    """That a name or an address is held by this account."""
+    condition: Condition = equals("account", account.account_id)
+    return condition
 
 
 def _account_key(account_id: str) -> Key:

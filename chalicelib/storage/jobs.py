@@ -61,11 +61,11 @@ class DynamoJobs:
         """Both items, read consistently."""
         return jobs_in(self._table.batch_get([standing_key(ref), definition_key(ref)])).get(ref)
 
-    def list(self, account_id: str, dialect: str) -> Sequence[Job]:
-        """In order of creation."""
+    def list(self, account_id: str, dialect: str = "") -> Sequence[Job]:
+        """In order of creation; of all APIs, one API's after the other's."""
         refs = [
             JobRef(account_id=account_id, job_id=job_id_in(item["sk"]))
-            for page in self._table.query(listing_hash(account_id), prefix=f"{dialect}#")
+            for page in self._table.query(listing_hash(account_id), prefix=f"{dialect}#" if dialect else "")
             for item in page
         ]
         found = jobs_in(self._table.batch_get(key for ref in refs for key in (standing_key(ref), definition_key(ref))))

@@ -211,6 +211,10 @@ class Table:
         """
         self._call("TransactWriteItems", {"TransactItems": list(changes), "ClientRequestToken": str(uuid.uuid4())})
 
+    def checking(self, key: Key, *, condition: Condition) -> Mapping[str, Any]:
+        """A condition on an item that stays as it is, for `transact`."""
+        return {"ConditionCheck": self._kwargs(key, condition=condition)}
+
     def putting(self, item: Item, *, condition: Condition | None = None) -> Mapping[str, Any]:
         """A put for `transact`."""
         return {"Put": self._put(item, condition)}

@@ -250,7 +250,7 @@ def test_t60_a_key_service_that_is_down_is_told(caller: Caller) -> None:
 
 def test_a_bug_of_ours_is_told_without_its_detail(caller: Caller) -> None:
     class Broken(DynamoJobs):
-        def list(self, account_id: str, dialect: str) -> NoReturn:
+        def list(self, account_id: str, dialect: str = "") -> NoReturn:
             raise RuntimeError(account_id, dialect)
 
     broken = Broken(caller.world.table, shards=2, retention=timedelta(days=1))

@@ -284,3 +284,15 @@ def test_1_26_a_deleted_user_is_gone_and_nothing_of_its_jobs_is_sent(world: Worl
 def test_1_25_a_method_that_is_not_there_is_a_page_that_is_not(dan: User, method: str, path: str) -> None:
     answer = dan.send(method, path)
     assert (answer.status, answer.body) == (404, "Page not found")
+
+
+def test_1_26_nobody_is_named_like_an_id(world: World) -> None:
+    """Who never chose a name is called by its id: another of that name would be found in its place."""
+    other, _ = open_account_with_key(world.services, NewAccount(email="other@example.com"))
+    fields = dict.fromkeys(
+        ("first", "last", "company", "address", "city", "state", "country", "postal", "password"), "x"
+    )
+    for name in (other.account_id, other.account_id.upper()):
+        body = json.dumps({**fields, "account": name, "email": "squatter@example.com"})
+        answer = client_of(world).send("PUT", "/users/", headers=JSON, body=body)
+        assert (answer.status, answer.json) == (400, ACCOUNT)

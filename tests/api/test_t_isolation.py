@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from chalicelib.api import dialects
-from chalicelib.operations.accounts import add_key
+from chalicelib.operations.accounts import add_key, remove_key
 from chalicelib.scheduling.job import Job
 from tests.api.client import Client, basic
 from tests.api.runlater import Caller
@@ -145,3 +145,14 @@ def test_t15_what_a_key_edited_is_signed_with_that_key(alice: Tenant, backup: Te
     answer = backup.ask(api, "PUT", EDITS[api].format(ref=ref), document)
     assert answer.status == 200, answer.body
     assert (before.definition.key, only(alice, api).definition.key) == (alice.key, backup.key)
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_t15_a_runlater_job_whose_key_was_revoked_is_any_key_s(world: World, method: str) -> None:
+    """Else it would go on firing, and nobody could stop it."""
+    production = Caller(world)
+    backup = Caller(world, label="backup", account=production.account)
+    job = production.created(name="of production")
+    assert backup.send(method, f"/jobs/{job['_id']}").status == 400
+    remove_key(world.services, production.account, f"{production.account.name}/production")
+    assert backup.send(method, f"/jobs/{job['_id']}").status == 200

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote
 
-from chalicelib.operations.accounts import NewAccount, open_account_with_key, remove_account
+from chalicelib.operations.accounts import NewAccount, open_account_with_key
 from chalicelib.operations.express import entry_of, retry_of
 from chalicelib.operations.jobs import create_job, delete_job, pause_job, run_now
 from chalicelib.ports import Due, FiringRef, JobClaim, Services
@@ -245,7 +245,7 @@ def lost_its_account(services: Services) -> Message:
     owner = _owner(services)
     message, account = _first(_job(services, owner)), services.accounts.account(owner.account_id)
     assert account
-    remove_account(services, account)
+    services.accounts.remove(account)
     return message
 
 

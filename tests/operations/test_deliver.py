@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 import pytest
 
 from chalicelib.delivery.queue import encode
-from chalicelib.operations.accounts import remove_account
 from chalicelib.operations.jobs import Change, delete_job, edit_job
 from chalicelib.ports import Due
 from chalicelib.scheduling.account import Principal
@@ -309,7 +308,7 @@ def test_a_job_of_an_account_that_was_removed_is_not_sent_and_goes_after_it(worl
     job = world.a_job(every_ten_seconds(), owner=owner)
     account = world.services.accounts.account(owner.account_id)
     assert account
-    remove_account(world.services, account)
+    world.services.accounts.remove(account)
     world.let_pass(minutes=1)
     assert (world.receiver.calls, world.job(job), world.queue.messages) == ([], None, [])
 
@@ -321,7 +320,7 @@ def test_a_retry_of_an_account_that_was_removed_leaves_the_index_at_once(world: 
     world.run(until=DUE)
     account = world.services.accounts.account(owner.account_id)
     assert account
-    remove_account(world.services, account)
+    world.services.accounts.remove(account)
     world.run(until=DUE + TEN_SECONDS)
     assert (sent_at(world), world.job(job), states(world, job)) == ([DUE], None, [ExecutionState.CANCELLED])
 

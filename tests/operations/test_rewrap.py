@@ -219,7 +219,7 @@ def test_t40_an_account_that_is_removed_meanwhile_does_not_come_back() -> None:
     [key, *_] = page.keys
     account = house.accounts.account(key.account_id)
     assert account
-    house.accounts.remove(account, ())
+    house.accounts.remove(account)
     assert not house.keys().replace(key.account_id, b"new", before=key.data_key)
     assert house.accounts.account(key.account_id) is None
 
@@ -261,7 +261,7 @@ def test_t40_removing_an_account_destroys_its_data_key_and_with_it_what_was_seal
     house = House(RotatingKms())
     account = house.accounts.account("ada")
     assert account
-    house.accounts.remove(account, ())
+    house.accounts.remove(account)
     items = house.door.call("Scan", {"TableName": house.table})["Items"]
     assert account.data_key not in [value for item in items for kind in item.values() for value in kind.values()]
     again = replace(account, data_key=house.vault().new_data_key("ada"))

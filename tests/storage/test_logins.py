@@ -6,16 +6,23 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.scheduling.account import ApiKey, OldSecret
+from chalicelib.scheduling.account import Account, ApiKey, OldSecret
 from chalicelib.scheduling.secret import Sealed
 from chalicelib.scheduling.throttle import FORGOTTEN_AFTER, Failures
-from chalicelib.storage.accounts import DynamoKeys
+from chalicelib.storage.accounts import DynamoAccounts, DynamoKeys
 from chalicelib.storage.logins import DynamoLogins
 from tests.storage.conftest import Store
 from tests.world import START
 
 KEY = ApiKey(key="alice/one", account_id="alice", secret=Sealed(b"\x00first"), created_at=START, label="one")
+ALICE = Account(account_id="alice", name="alice", email="alice@example.com", created_at=START, data_key=b"k")
 UNTIL = START + timedelta(hours=24)
+
+
+def owned(store: Store) -> DynamoKeys:
+    """The keys, and the account they are of."""
+    DynamoAccounts(store.accounts).add(ALICE)
+    return DynamoKeys(store.accounts)
 
 
 def test_failures_are_counted_in_each_respect_and_the_last_one_is_known(store: Store) -> None:
@@ -77,7 +84,7 @@ def rotated(key: ApiKey, secret: bytes) -> ApiKey:
 
 
 def test_t09_a_rotated_key_reads_back_with_both_secrets(store: Store) -> None:
-    keys = DynamoKeys(store.accounts)
+    keys = owned(store)
     keys.add(KEY)
     second = rotated(KEY, b"\x00second")
     assert keys.replace(second, before=KEY)
@@ -89,7 +96,7 @@ def test_t09_a_rotated_key_reads_back_with_both_secrets(store: Store) -> None:
 
 @pytest.mark.parametrize("gone", [True, False], ids=["revoked", "rotated"])
 def test_t09_of_two_that_change_a_key_at_once_the_second_is_told(store: Store, *, gone: bool) -> None:
-    keys = DynamoKeys(store.accounts)
+    keys = owned(store)
     keys.add(KEY)
     first = rotated(KEY, b"\x00first to come")
     assert keys.remove(KEY) if gone else keys.replace(first, before=KEY)

@@ -91,7 +91,8 @@ def list_all(services: Services, request: Request) -> Response:
 def read(services: Services, request: Request) -> Response:
     """GET /users/:account/jobs/:jobid."""
     principal, job_id = authenticated(services, request), object_id(request)
-    return answered(job_document(services, owned(jobs.get_job(services, principal, job_id, dialect=NAME), principal)))
+    job = jobs.get_job(services, principal, job_id, dialect=NAME)
+    return answered(job_document(services, owned(services, job, principal)))
 
 
 def update(services: Services, request: Request) -> Response:
@@ -99,7 +100,7 @@ def update(services: Services, request: Request) -> Response:
     principal, job_id, document = authenticated(services, request), object_id(request), json_object(request)
 
     def edit(job: Job) -> jobs.Change:
-        return edited(services, owned(job, principal), parsed(services, principal, document, job_id=job_id))
+        return edited(services, owned(services, job, principal), parsed(services, principal, document, job_id=job_id))
 
     if str(document.get("_id", job_id)).lower() != job_id:
         raise Invalid("_id", "must be the id in the URL")
@@ -110,7 +111,7 @@ def delete(services: Services, request: Request) -> Response:
     """DELETE /users/:account/jobs/:jobid."""
     principal, job_id = authenticated(services, request), param(request, "ref").lower()
     try:
-        owned(jobs.get_job(services, principal, job_id, dialect=NAME), principal)
+        owned(services, jobs.get_job(services, principal, job_id, dialect=NAME), principal)
         jobs.delete_job(services, principal, job_id, dialect=NAME)
     except NotFound:
         raise Invalid("", "Unable to delete, is the ID valid?") from None
@@ -211,9 +212,10 @@ def object_id(request: Request) -> str:
     return ref
 
 
-def owned(job: Job, principal: Principal) -> Job:
-    """The job, if the key that asks made it."""
-    if job.definition.key != principal.key:
+def owned(services: Services, job: Job, principal: Principal) -> Job:
+    """The job, if the key that asks made it; one whose key is gone is any other key's, or nobody could stop it."""
+    key = job.definition.key
+    if key != principal.key and services.keys.get(key):
         raise NotFound("Job", job.ref.job_id)
     return job
 
