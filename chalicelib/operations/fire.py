@@ -59,7 +59,8 @@ def fire(services: Services, definition: Definition, loaded: Loaded, *, firing_i
         return Outcome(kind=OutcomeKind.UNREADABLE, took=timedelta(0), detail=loaded.unreadable)
     match definition.target:
         case Webhook() as webhook:
-            webhook = replace(webhook, timeout=min(webhook.timeout, services.rules.lease / SHARE))
+            most = services.rules.lease / SHARE
+            webhook = replace(webhook, timeout=most) if webhook.timeout > most else webhook
             owner, secrets = definition.ref.account_id, loaded.secrets
             return services.webhooks.send(
                 webhook, message_id=firing_id, timestamp=sent_at, secrets=secrets, owner=owner

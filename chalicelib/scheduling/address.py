@@ -94,12 +94,18 @@ def _read(url: str, field: str, policy: AddressPolicy) -> Place:
         raise TooLarge(field, f"must have at most {MAX_URL} characters")
     if AMBIGUOUS.search(url):
         raise Invalid(field, "must not contain white space, control characters or backslashes")
-    parsed = _parsed(url, field)
-    authority, target = _split(url)
-    if not authority.isascii() or "@" in authority or "%" in authority:
+    base, target = _split(url)
+    return replace(_root(base, field, policy), target=target)
+
+
+@lru_cache(maxsize=1024)  # and many jobs have the same host
+def _root(base: str, field: str, policy: AddressPolicy) -> Place:
+    """The place of scheme and authority alone."""
+    parsed = _parsed(base, field)
+    if not base.isascii() or "@" in base or "%" in base:
         raise Invalid(field, "must have a plain ASCII host, without user name or percent signs")
     scheme, host = parsed.scheme or "", _host(parsed.host or "", field)
-    place = Place(scheme=scheme, host=host, port=_port(parsed.port, scheme, field), target=target)
+    place = Place(scheme=scheme, host=host, port=_port(parsed.port, scheme, field), target="/")
     _refuse_special(place, field, policy)
     return place
 
@@ -142,6 +148,7 @@ def check_headers(headers: Iterable[tuple[str, str]], *, field: str) -> None:
 
 # White space, C0 and C1 controls, the line and paragraph separators, lone surrogates, the backslash.
 AMBIGUOUS = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\ud800-\udfff\\]")
+END_OF_AUTHORITY = re.compile(r"[/?]")
 LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 NAME = re.compile(rf"(?=.{{1,253}}$){LABEL}(?:\.{LABEL})*")
 ENDS_IN_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")  # what glibc may take for an IPv4 address
@@ -196,11 +203,11 @@ def _parsed(url: str, field: str) -> Url:
 
 
 def _split(url: str) -> tuple[str, str]:
-    """The authority as written, and the request target: path and query as written, without the fragment."""
-    rest = url.partition("://")[2].partition("#")[0]
-    authority = re.split(r"[/?]", rest, maxsplit=1)[0]
+    """Scheme and authority, and the request target: path and query. As written, without the fragment."""
+    scheme, mark, rest = url.partition("#")[0].partition("://")
+    authority = END_OF_AUTHORITY.split(rest, maxsplit=1)[0]
     target = quote(rest[len(authority) :], safe=KEPT_IN_TARGET)
-    return authority, target if target.startswith("/") else f"/{target}"
+    return f"{scheme}{mark}{authority}", target if target.startswith("/") else f"/{target}"
 
 
 def _host(host: str, field: str) -> str:

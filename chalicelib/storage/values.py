@@ -11,13 +11,17 @@ Item = dict[str, Any]
 
 
 def dumped(item: Mapping[str, Any]) -> dict[str, Any]:
-    """An item as DynamoDB's API takes it."""
-    return {name: value_of(value) for name, value in item.items() if value is not None}
+    """An item as DynamoDB's API takes it. Most values are texts, which need no further call."""
+    return {
+        name: {"S": value} if type(value) is str else value_of(value)
+        for name, value in item.items()
+        if value is not None
+    }
 
 
 def loaded(item: Mapping[str, Any]) -> Item:
     """An item from DynamoDB's API."""
-    return {name: _plain(value) for name, value in item.items()}
+    return {name: value["S"] if "S" in value else _plain(value) for name, value in item.items()}
 
 
 def value_of(value: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from ipaddress import ip_address
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from urllib3.util import parse_url
 
 from chalicelib.scheduling import address
 from chalicelib.scheduling.address import AddressPolicy, Place, Reach
@@ -281,3 +282,19 @@ def test_t24_the_engine_behind_us_is_no_webhook_s_to_call(url: str) -> None:
 )
 def test_no_letter_becomes_one_that_is_ascii(method: str, read: str) -> None:
     assert address.ascii_upper(method) == read
+
+
+@given(
+    st.sampled_from(["http", "https", "HTTP", "ftp", ""]),
+    st.text("ab.1:@/?#%[]&=;é-", max_size=30),
+)
+def test_t18_what_is_read_is_what_a_parser_of_the_whole_url_reads(scheme: str, rest: str) -> None:
+    """Scheme and authority are read by themselves, and kept: nothing behind them may change what they are."""
+    url = f"{scheme}://{rest}"
+    try:
+        place = address.read_url(url, policy=LOCAL)
+    except Invalid:
+        return
+    whole = parse_url(url)
+    assert (place.scheme, place.host) == (whole.scheme, (whole.host or "").strip("[]").lower())
+    assert place.port == (whole.port or address.DEFAULT_PORTS[place.scheme])
