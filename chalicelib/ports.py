@@ -121,8 +121,8 @@ class AccountStore(AccountReader, Protocol):
 
     def password(self, account_id: str) -> str | None: ...
 
-    def change(self, account: Account, *, before: Account, password: str | None = None) -> None:
-        """All but the name may change. Raises Taken."""
+    def change(self, account: Account, *, before: Account, proven: str, password: str | None = None) -> None:
+        """All but the name may change, where the hash `proven` stands. Raises Taken, Unavailable."""
 
     def remove(self, account: Account) -> None:
         """Without its keys; what somebody else holds by now stays."""

@@ -50,12 +50,16 @@ def open_account_with_key(services: Services, asked: NewAccount) -> tuple[Accoun
     return account, issued
 
 
-def change_account(services: Services, account: Account, asked: NewAccount) -> Account:
-    """Another address, profile or password; the name stays. Raises Invalid, Taken."""
+def change_account(services: Services, account: Account, asked: NewAccount, *, proven: str) -> Account:
+    """Another address, profile or password; the name stays. `proven`: the hash that let the caller in.
+
+    Raises Invalid, Taken, and Unavailable where the account or its password was changed meanwhile: who knows the old
+    password must not bring it back.
+    """
     _check_email(asked.email)
     changed = replace(account, email=asked.email, profile=asked.profile or account.profile)
     hashed = _hashed(services, asked.password) if asked.password else None
-    services.accounts.change(changed, before=account, password=hashed)
+    services.accounts.change(changed, before=account, proven=proven, password=hashed)
     return changed
 
 

@@ -3,6 +3,8 @@
 A login that works writes nothing, unless some had failed before it, or the password's hash is of an older make.
 """
 
+from dataclasses import dataclass, field
+
 from chalicelib.operations.accounts import DUMMY, NAME, PASSWORD_LIMIT
 from chalicelib.ports import Services
 from chalicelib.scheduling.account import NOBODY, Account
@@ -11,7 +13,15 @@ from chalicelib.scheduling.secret import Secret
 from chalicelib.scheduling.throttle import NOT_LONG, respects, wait
 
 
-def log_in(services: Services, name: str, password: Secret, *, source: str) -> Account:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """Who is in, and the hash that let them in: what they change holds only as long as it stands."""
+
+    account: Account
+    hashed: str = field(repr=False)
+
+
+def log_in(services: Services, name: str, password: Secret, *, source: str) -> Login:
     """The account that the name, or the id, and the password open; `source` is the address of who asks.
 
     One refusal, and the same work, for every cause but one: no password is nobody's, and asks for no work. Raises
@@ -32,8 +42,7 @@ def log_in(services: Services, name: str, password: Secret, *, source: str) -> A
         raise Unauthenticated("Unknown account or wrong password")
     if what.account_from_here in failures:
         services.logins.forgive(what.account_from_here)
-    _renew(services, account, password, hashed)
-    return account
+    return Login(account=account, hashed=_renewed(services, account, password, hashed))
 
 
 def _called(services: Services, name: str) -> Account | None:
@@ -54,8 +63,11 @@ def _opens(services: Services, password: Secret, hashed: str | None) -> bool:
     return services.passwords.matches(password if usable else DUMMY, hashed) and usable
 
 
-def _renew(services: Services, account: Account, password: Secret, hashed: str) -> None:
-    """Hashes it anew where the hash was made with other parameters than those of now."""
-    if services.passwords.outdated(hashed):
-        services.logins.rehash(account.account_id, before=hashed, after=services.passwords.hashed(password))
-        services.events.emit("password_rehashed", account=account.account_id)
+def _renewed(services: Services, account: Account, password: Secret, hashed: str) -> str:
+    """The hash that stands: made anew where it was made with other parameters than those of now."""
+    if not services.passwords.outdated(hashed):
+        return hashed
+    after = services.passwords.hashed(password)
+    stands = services.logins.rehash(account.account_id, before=hashed, after=after)
+    services.events.emit("password_rehashed", account=account.account_id)
+    return after if stands else hashed

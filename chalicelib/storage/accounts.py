@@ -60,29 +60,31 @@ class DynamoAccounts:
 
     def password(self, account_id: str) -> str | None:
         """The password's hash, if the account has one."""
-        item = self._table.get((f"password#{account_id}", "password"))
+        item = self._table.get(_password_key(account_id))
         return str(item["hash"]) if item else None
 
-    def change(self, account: Account, *, before: Account, password: str | None = None) -> None:
-        """Puts `account` where `before` stands; the name stays. Raises Taken for an address that is another's.
+    def change(self, account: Account, *, before: Account, proven: str, password: str | None = None) -> None:
+        """Puts `account` where `before` and the hash `proven` stand. Raises Taken for an address that is another's.
 
         Raises Unavailable where it was changed or removed meanwhile, or its data key wrapped anew: the old one must not
         come back, and no address is let go that is somebody else's by now.
         """
-        stands = equals("data_key", before.data_key) & equals("email", before.email)
-        changes = [self._table.putting(_account_item(account), condition=stands)]
+        unchanged = equals("data_key", before.data_key) & equals("email", before.email)
+        changes = [self._table.putting(_account_item(account), condition=unchanged)]
         if account.email.casefold() != before.email.casefold():
             holder = _holder("email", account.email, account)
             changes.append(self._table.putting(holder, condition=ABSENT))
             changes.append(self._table.deleting(_held("email", before.email), condition=_of(account)))
+        same = equals("hash", proven)
         if password:
-            changes.append(self._table.putting(_password_item(account, password)))
+            changes.append(self._table.putting(_password_item(account, password), condition=same))
+        else:
+            changes.append(self._table.checking(_password_key(account.account_id), condition=same))
         try:
             self._table.transact(*changes)
         except Refused:
-            raise (
-                Taken("email") if self.account(before.account_id) == before else Unavailable("the account")
-            ) from None
+            stands = self.account(before.account_id) == before and self.password(before.account_id) == proven
+            raise (Taken("email") if stands else Unavailable("the account")) from None
 
     def remove(self, account: Account) -> None:
         """From now on nobody signs in as it. Its jobs find no account any more and are not sent.
@@ -99,7 +101,7 @@ class DynamoAccounts:
                 self._table.transact(
                     self._table.deleting(_account_key(stands.account_id), condition=equals("email", stands.email)),
                     *(self._table.deleting(key, condition=_of(stands)) for key in held),
-                    self._table.deleting((f"password#{stands.account_id}", "password")),
+                    self._table.deleting(_password_key(stands.account_id)),
                 )
             except Refused:
                 stands = self.account(account.account_id)
@@ -256,7 +258,12 @@ def _previous(item: Item) -> OldSecret:
 
 
 def _password_item(account: Account, password: str) -> Item:
-    return {"pk": f"password#{account.account_id}", "sk": "password", "hash": password}
+    pk, sk = _password_key(account.account_id)
+    return {"pk": pk, "sk": sk, "hash": password}
+
+
+def _password_key(account_id: str) -> Key:
+    return f"password#{account_id}", "password"
 
 
 def _holder(kind: str, value: str, account: Account) -> Item:

@@ -92,6 +92,7 @@ def _port(environment: Mapping[str, str], name: str, default: int) -> int:
 def _only_one(home: Path) -> IO[str]:
     """Holds the data for this process until it ends, however it ends."""
     home.mkdir(parents=True, exist_ok=True)
+    home.chmod(0o700)  # all that the engine keeps is in there, keys and secrets too
     held = (home / "lock").open("w")
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)

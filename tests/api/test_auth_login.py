@@ -40,7 +40,7 @@ class Door:
     def knock(self, name: str = "joe", password: str = "wrong", *, source: str = HERE) -> str:
         """What came of an attempt: in, no, or how many seconds to wait."""
         try:
-            account = log_in(self.world.services, name, Secret(password), source=source)
+            account = log_in(self.world.services, name, Secret(password), source=source).account
         except Unauthenticated:
             return "no"
         except Throttled as throttled:

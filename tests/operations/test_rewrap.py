@@ -247,12 +247,13 @@ def test_t40_an_edit_that_read_the_account_before_does_not_bring_the_old_wrappin
     house = House(RotatingKms())
     before = house.accounts.account("ada")
     assert before
+    Table(house.door, house.table).put({"pk": "password#ada", "sk": "password", "hash": "hash"})
     house.run()
     with pytest.raises(Unavailable):
-        house.accounts.change(replace(before, profile={"state": "new"}), before=before)
+        house.accounts.change(replace(before, profile={"state": "new"}), before=before, proven="hash")
     now = house.accounts.account("ada")
     assert now
-    house.accounts.change(replace(now, profile={"state": "new"}), before=now)
+    house.accounts.change(replace(now, profile={"state": "new"}), before=now, proven="hash")
     house.kms.oldest = 2
     assert house.secrets() == SECRETS
 

@@ -42,13 +42,23 @@ def opened(store: Store, account: Account) -> DynamoAccounts:
 def test_of_two_changes_at_once_one_is_told_to_look_again(store: Store) -> None:
     first = an_account("1")
     accounts = opened(store, first)
-    accounts.change(replace(first, email="a@example.com"), before=first)
+    accounts.change(replace(first, email="a@example.com"), before=first, proven="hash")
     with pytest.raises(Unavailable):
-        accounts.change(replace(first, email="b@example.com"), before=first)
+        accounts.change(replace(first, email="b@example.com"), before=first, proven="hash")
     accounts.add(an_account("2", "ben", "b@example.com"))
     accounts.add(an_account("3", "cleo", "joe@example.com"))
     with pytest.raises(Taken):
         accounts.add(an_account("4", "dan", "a@example.com"))
+
+
+def test_who_knows_the_old_password_does_not_bring_it_back(store: Store) -> None:
+    first = an_account("1")
+    accounts = opened(store, first)
+    accounts.change(first, before=first, proven="hash", password="new")
+    for password in ("hash", None):
+        with pytest.raises(Unavailable):
+            accounts.change(replace(first, profile={"x": "y"}), before=first, proven="hash", password=password)
+    assert (accounts.password("1"), accounts.account("1")) == ("new", first)
 
 
 def test_an_address_that_is_another_s_is_taken(store: Store) -> None:
@@ -56,14 +66,14 @@ def test_an_address_that_is_another_s_is_taken(store: Store) -> None:
     accounts = opened(store, first)
     accounts.add(an_account("2", "ben", "ben@example.com"))
     with pytest.raises(Taken):
-        accounts.change(replace(first, email="ben@example.com"), before=first)
+        accounts.change(replace(first, email="ben@example.com"), before=first, proven="hash")
     assert accounts.account("1") == first
 
 
 def test_who_is_removed_while_it_changes_leaves_no_address_behind(store: Store) -> None:
     first = an_account("1")
     accounts = opened(store, first)
-    accounts.change(replace(first, email="moved@example.com"), before=first)
+    accounts.change(replace(first, email="moved@example.com"), before=first, proven="hash")
     accounts.remove(first)
     assert (accounts.account("1"), accounts.named("joe"), accounts.password("1")) == (None, None, None)
     for number, email in enumerate(("joe@example.com", "moved@example.com")):
@@ -75,7 +85,7 @@ def test_a_change_of_who_was_removed_brings_nothing_back(store: Store) -> None:
     accounts = opened(store, first)
     accounts.remove(first)
     with pytest.raises(Unavailable):
-        accounts.change(replace(first, email="moved@example.com"), before=first)
+        accounts.change(replace(first, email="moved@example.com"), before=first, proven="hash")
     accounts.add(an_account("2", "ben", "moved@example.com"))
     assert accounts.account("1") is None
 

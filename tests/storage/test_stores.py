@@ -489,14 +489,14 @@ def test_accounts_and_their_first_keys_are_all_or_nothing(store: Store, name: st
 def test_an_account_changes_its_address_and_frees_the_old_one(store: Store) -> None:
     accounts = DynamoAccounts(store.accounts)
     alice, bob = an_account(), an_account(BOB, name="Bob", email="bob@example.com")
-    accounts.add(alice)
-    accounts.add(bob)
+    accounts.add(alice, password="old")
+    accounts.add(bob, password="bob's")
     with pytest.raises(Taken):
-        accounts.change(replace(alice, email="BOB@example.com"), before=alice)
+        accounts.change(replace(alice, email="BOB@example.com"), before=alice, proven="old")
     moved = replace(alice, email="new@example.com", profile={})
-    accounts.change(moved, before=alice, password="new")
+    accounts.change(moved, before=alice, proven="old", password="new")
     assert (accounts.account(ALICE), accounts.password(ALICE)) == (moved, "new")
-    accounts.change(replace(bob, email=alice.email), before=bob)
+    accounts.change(replace(bob, email=alice.email), before=bob, proven="bob's")
 
 
 def test_a_removed_account_is_gone_and_its_names_are_free(store: Store) -> None:

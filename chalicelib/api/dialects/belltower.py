@@ -97,7 +97,7 @@ def authenticated(services: Services, request: Request) -> Manager:
     try:
         principal = authenticate(services, user, proves=lambda known: signing.same(known.reveal().encode(), proof))
     except Unauthenticated:
-        return Manager(account=log_in(services, user, Secret(password), source=request.source))
+        return Manager(account=log_in(services, user, Secret(password), source=request.source).account)
     account = services.accounts.account(principal.account_id)
     if account is None:
         raise Unauthenticated("The account was removed meanwhile")

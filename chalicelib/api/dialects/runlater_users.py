@@ -34,7 +34,7 @@ from chalicelib.operations.accounts import (
     remove_key,
 )
 from chalicelib.operations.accounts import list_keys as keys_of
-from chalicelib.operations.login import log_in
+from chalicelib.operations.login import Login, log_in
 from chalicelib.ports import Services
 from chalicelib.scheduling.account import Account
 from chalicelib.scheduling.errors import BelltowerError, Invalid, NotFound, Problem, Taken, Unauthenticated
@@ -74,11 +74,12 @@ def read_user(services: Services, request: Request) -> Response:
 
 def change_user(services: Services, request: Request) -> Response:
     """PUT /users/:account: what is not sent stays."""
-    account = authenticated(services, request)
+    login = logged_in(services, request)
+    account = login.account
     fields = {"email": account.email} | limited(json_object(request), LIMITS)
     if fields.get("account", account.name) != account.name:
         raise Invalid("account", "cannot be changed")
-    changed = change_account(services, account, parsed(fields, profile=account.profile))
+    changed = change_account(services, account, parsed(fields, profile=account.profile), proven=login.hashed)
     return answered(user_document(changed))
 
 
@@ -116,6 +117,11 @@ def delete_key(services: Services, request: Request) -> Response:
 
 def authenticated(services: Services, request: Request) -> Account:
     """The account in the path, by its password."""
+    return logged_in(services, request).account
+
+
+def logged_in(services: Services, request: Request) -> Login:
+    """The account in the path, and what its password proved."""
     try:
         password = Secret(header(request, "password"))
         return log_in(services, param(request, "account"), password, source=request.source)
