@@ -1,8 +1,9 @@
 """The whole way, through the deployed artifact: requests in at the front, calls out to real sockets.
 
-One deployment, one timeline of about four minutes: the tests run in the order they stand in.
+One deployment, one timeline of about five minutes: the tests run in the order they stand in.
 """
 
+import json
 import os
 import signal
 import time
@@ -222,3 +223,35 @@ def test_what_was_sent_to_be_deleted_is_gone(alice: User, subscriber: Subscriber
     subscriber.messages()
     assert alice.cronally("GET", "/cronjobs/")[1]["response"] == []
     assert alice.cronally("DELETE", f"/cronjob/{each_minute['cronjob_id']}/")[0] == 404
+
+
+def test_a_firing_whose_message_is_purged_after_its_claim_is_found_and_fires(
+    stack: Stack, alice: User, sink: Sink
+) -> None:
+    """No redelivery comes, and the job has moved on: only the reconciliation sees it."""
+
+    def hang_once(arrival: Arrival, count: int) -> int:
+        if arrival.path == "/purged" and count == 1:
+            time.sleep(WORKER_SECONDS)
+        return 200
+
+    def unproved() -> int:
+        asked = json.dumps({"age": WORKER_SECONDS}).encode()
+        answer = stack.engine.client("lambda").invoke(FunctionName=stack.outputs["ReconcileName"], Payload=asked)
+        return int(json.load(answer["Payload"])["unproved"])
+
+    sink.behave = hang_once
+    _, said = alice.rlatr("POST", uri=sink.url("purged"), at=iso(in_seconds(1)))
+    [first] = eventually(lambda: sink.at("purged"), within=10)
+    for worker in function_processes(stack.engine, "Deliver"):
+        os.kill(worker, signal.SIGKILL)
+    for queue in ("FiringsQueueUrl", "RetriesQueueUrl"):
+        stack.engine.client("sqs").purge_queue(QueueUrl=stack.outputs[queue])
+    assert eventually(unproved, within=WORKER_SECONDS * 3) == 1
+    _, second = eventually(lambda: (calls := sink.at("purged"))[1:] and calls, within=10)
+    assert second.headers["webhook-id"] == first.headers["webhook-id"]
+    execution = eventually(lambda: alice.execution_of(said["success"]["id"]), within=10)
+    assert execution.state is ExecutionState.DELIVERED
+    told = [line for line in stack.printed("reconcile") if line["event"] == "unproved"]
+    assert [(line["firing"], line["given_back"]) for line in told] == [(execution.firing_id, "True")]
+    assert unproved() == 0
