@@ -1,8 +1,8 @@
 """One HTTP exchange: a connection to the address that was chosen, a request, and as much of the answer as is kept.
 
 All of it ends with one deadline, the sending as well as the reading: the socket keeps it (`delivery.deadline`).
-Connections are kept by address (`delivery.connection`): a library's pool knows them by host, and would send again on
-its own. Proxies, netrc and cookies do not exist here.
+Connections are kept by account and address (`delivery.connection`), where a library's pool knows them by host. Proxies,
+netrc and cookies do not exist here.
 """
 
 import ssl
