@@ -11,7 +11,7 @@ from functools import partial
 
 from chalicelib.operations.claim import Shot, take
 from chalicelib.operations.conclude import LARGEST_BATCH, Settled, conclude, ids_of
-from chalicelib.operations.disposal import SENT_AGAIN, Disposal, report, subject_of
+from chalicelib.operations.disposal import NONE_FOUND, SENT_AGAIN, Disposal, Executions, report, subject_of
 from chalicelib.operations.express import dispatch, entry_of, following
 from chalicelib.operations.find import read
 from chalicelib.operations.fire import BEGINS_WITHIN, fire
@@ -56,15 +56,43 @@ Taken = dict[str, Shot | Disposal]
 
 
 def _claim(services: Services, batch: Sequence[Received], nonce: str) -> Taken:
-    """Claims the batch, and sends the messages of the firings that come next while this one is still to be sent."""
-    singles = _singles(batch)
+    """Claims the batch, and sends the messages of the firings that come next while this one is still to be sent.
+
+    Of several messages about one firing the first is tried. A twin has nothing to add where that is ours now, or never
+    will be anybody's. But where another message has the firing, the twin may be that one, and is tried after it; and
+    where nothing could be decided, it is left as well.
+    """
+    taken: Taken = {}
+    waiting = list(batch)
+    while waiting:
+        firsts = {message.due: message for message in reversed(waiting) if message.due}
+        singles = [message for message in waiting if message.due is None or firsts[message.due] is message]
+        found, executions = _claim_singles(services, singles, nonce)
+        taken |= found
+        again = []
+        for message in waiting:
+            if message.message_id in taken or message.due is None:
+                continue
+            fate = taken[firsts[message.due].message_id]
+            if fate is Disposal.TAKEN:
+                again.append(message)
+                continue
+            double = fate if isinstance(fate, Disposal) and fate.left else Disposal.TAKEN
+            report(services, message, double, executions=executions)
+            taken[message.message_id] = double
+        waiting = again
+    return taken
+
+
+def _claim_singles(services: Services, singles: Sequence[Received], nonce: str) -> tuple[Taken, Executions]:
+    """The same of messages about a firing each, and the records that some speak of."""
     try:
         finds = read(services, [message.due for message in singles if message.due])
     except Unavailable as error:
-        services.events.emit("read_failed", messages=len(batch), reason=str(error))
-        for message in batch:
+        services.events.emit("read_failed", messages=len(singles), reason=str(error))
+        for message in singles:
             report(services, message, Disposal.UNREAD)
-        return {message.message_id: Disposal.UNREAD for message in batch}
+        return {message.message_id: Disposal.UNREAD for message in singles}, NONE_FOUND
     shots = take(services, finds, nonce, singles)
     nexts = [
         following(finds.jobs[shot.job.ref].standing, entry_of(shot.job.ref, shot.job.standing), message.due)
@@ -72,17 +100,7 @@ def _claim(services: Services, batch: Sequence[Received], nonce: str) -> Taken:
         if isinstance(shot, Shot) and message.due and isinstance(message.due.subject, JobRef)
     ]
     dispatch(services, nexts, now=services.clock.now())
-    taken: Taken = {message.message_id: shot for message, shot in zip(singles, shots, strict=True)}
-    doubles = [message for message in batch if message.message_id not in taken]
-    for message in doubles:
-        report(services, message, Disposal.TAKEN, executions=finds.executions)
-    return taken | {message.message_id: Disposal.TAKEN for message in doubles}
-
-
-def _singles(batch: Sequence[Received]) -> Sequence[Received]:
-    """One message for each firing: its twin in the same batch has nothing to add, whatever becomes of the first."""
-    firsts = {message.due: message for message in reversed(batch) if message.due}
-    return [message for message in batch if message.due is None or firsts[message.due] is message]
+    return {message.message_id: shot for message, shot in zip(singles, shots, strict=True)}, finds.executions
 
 
 def _shoot(services: Services, until: datetime, shot: Shot) -> Settled | None:

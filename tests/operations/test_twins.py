@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
+import pytest
+
 from chalicelib.operations.deliver import deliver
 from chalicelib.operations.jobs import Change, edit_job
 from chalicelib.ports import Due, FiringRef, Received
@@ -11,7 +13,7 @@ from chalicelib.scheduling.account import Principal
 from chalicelib.scheduling.execution import Outcome
 from chalicelib.scheduling.job import Job, firing_id
 from chalicelib.scheduling.retry import RetryPolicy
-from chalicelib.scheduling.schedule import Cron, Every, Schedule
+from chalicelib.scheduling.schedule import Cron, Every, Once, Schedule
 from chalicelib.scheduling.target import Webhook
 from tests.fakes import BROKEN, OK
 from tests.operations.breaking import breaking
@@ -171,3 +173,58 @@ def test_t59_a_retry_whose_worker_died_and_whose_job_was_changed_does_not_wait_f
 def edit(world: World, owner: Principal, job: Job, schedule: Schedule = YEARLY) -> None:
     change = lambda stored: Change(definition=stored.definition, schedule=schedule)  # noqa: E731
     edit_job(world.services, owner, job.ref.job_id, dialect="test", edit=change)
+
+
+# --- two messages about one firing, in one batch ----------------------------------------------------------------------
+
+
+def dead_worker(world: World, job: Job, name: str) -> None:
+    """Claims by the message of that name, and dies before it sends."""
+    with breaking(world, "firings", "claim", "dies after"):
+        receive(world, message(job, name), nonce="dead")
+
+
+@pytest.mark.parametrize("batch", [("first", "second"), ("second", "first")], ids=" then ".join)
+def test_the_twin_that_holds_a_dead_worker_s_claim_takes_it_over_wherever_it_stands(
+    world: World, batch: tuple[str, str]
+) -> None:
+    """The other one cannot; were the holder dropped as its double, nobody would ever send the firing."""
+    job = world.a_job(Once(at=DUE))
+    world.clock.sleep_until(DUE)
+    dead_worker(world, job, "second")
+    world.clock.forward(seconds=RULES.lease.total_seconds() + 1)
+    left = deliver(world.services, [message(job, name) for name in batch], nonce="heir")
+    assert (left, times_sent(world, job)) == (frozenset(), 1)
+
+
+@pytest.mark.parametrize("batch", [("first", "second"), ("second", "first")], ids=" then ".join)
+def test_the_twin_that_holds_a_claim_whose_worker_may_live_is_left_to_it(world: World, batch: tuple[str, str]) -> None:
+    job = world.a_job(Once(at=DUE))
+    world.clock.sleep_until(DUE)
+    dead_worker(world, job, "second")
+    left = deliver(world.services, [message(job, name) for name in batch], nonce="heir")
+    assert ("second" in left, times_sent(world, job)) == (True, 0)
+    world.clock.forward(seconds=RULES.lease.total_seconds() + 1)
+    assert not deliver(world.services, [message(job, name) for name in left], nonce="again")
+    assert times_sent(world, job) == 1
+
+
+@pytest.mark.parametrize("port", ["accounts", "firings"])
+def test_twins_of_what_cannot_be_decided_now_are_all_left(world: World, port: str) -> None:
+    """The one that holds the claim is among them, and which one it is was not seen."""
+    job = world.a_job(Once(at=DUE))
+    world.clock.sleep_until(DUE)
+    dead_worker(world, job, "second")
+    world.clock.forward(seconds=RULES.lease.total_seconds() + 1)
+    with breaking(world, port, "account" if port == "accounts" else "jobs", "is away", times=10):
+        left = deliver(world.services, [message(job, name) for name in ("first", "second")], nonce="heir")
+    assert left == {"first", "second"}
+    assert not deliver(world.services, [message(job, name) for name in sorted(left)], nonce="again")
+    assert times_sent(world, job) == 1
+
+
+def test_of_three_twins_one_sends_and_none_is_left(world: World) -> None:
+    job = world.a_job(Once(at=DUE))
+    world.clock.sleep_until(DUE)
+    left = deliver(world.services, [message(job, name) for name in ("first", "second", "third")], nonce="one")
+    assert (left, times_sent(world, job)) == (frozenset(), 1)
