@@ -13,6 +13,7 @@ from chalicelib.operations.fire import sealed
 from chalicelib.ports import FiringRef, Services
 from chalicelib.scheduling.account import Principal
 from chalicelib.scheduling.audit import AuditEntry, AuditEvent
+from chalicelib.scheduling.claiming import MARGIN
 from chalicelib.scheduling.errors import Invalid, NotFound, QuotaExceeded, TooLarge, Unavailable
 from chalicelib.scheduling.execution import Execution, ExecutionState
 from chalicelib.scheduling.job import Definition, Job, JobRef, Standing, firing_id, first_due
@@ -97,8 +98,9 @@ def edit_job(
             if first_due(change.schedule, now) is None:
                 raise Invalid("", "the schedule never fires")
             standing = standing.rescheduled(change.schedule, now)
-            if before.standing.due_at and _has_fired(services, before.ref, standing.due_at, now=now):
-                standing = standing.skipped(now)
+            due_at = standing.due_at
+            if before.standing.due_at and due_at and _has_fired(services, before.ref, due_at, now=now):
+                standing = standing.skipped(max(now, due_at))
         definition = replace(change.definition, key=principal.key, version=before.definition.version + 1)
         job = Job(definition=definition, standing=standing)
         if services.jobs.replace(job, before=before):
@@ -111,9 +113,12 @@ def edit_job(
     raise Unavailable("the job")
 
 
-def _has_fired(services: Services, ref: JobRef, due_at: datetime | None, *, now: datetime) -> bool:
-    """Whether a firing has its record. One that is under way has none: to send it twice is better than never."""
-    if due_at is None or due_at > now:
+def _has_fired(services: Services, ref: JobRef, due_at: datetime, *, now: datetime) -> bool:
+    """Whether a firing has its record. One that is under way has none: to send it twice is better than never.
+
+    A worker's clock may be ahead of ours, and have fired what is not due yet here.
+    """
+    if due_at > now + MARGIN:
         return False
     record = services.executions.get(FiringRef(account_id=ref.account_id, firing_id=firing_id(ref, due_at)))
     return record is not None and record.tried

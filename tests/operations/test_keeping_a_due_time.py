@@ -1,5 +1,6 @@
 """T59: a firing is (job, due time), whatever the revision: an edit that keeps a due time does not send it twice."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -8,6 +9,7 @@ from chalicelib.operations.jobs import Change, edit_job
 from chalicelib.scheduling.account import Principal
 from chalicelib.scheduling.job import Job, JobState, firing_id
 from chalicelib.scheduling.schedule import Every, Once, Schedule
+from tests.fakes import FakeClock
 from tests.operations.breaking import breaking
 from tests.world import START, World
 
@@ -72,3 +74,18 @@ def test_t59_what_is_under_way_is_sent_twice_rather_than_never(world: World) -> 
     world.let_pass(minutes=8)
     assert firing_id(job.ref, DUE) in world.receiver.ids
     assert len(world.receiver.ids) == len(set(world.receiver.ids))
+
+
+@pytest.mark.parametrize("after", [EACH_MINUTE, EACH_HALF, Once(at=DUE)], ids=["the same", "another", "the last one"])
+def test_t59_an_edit_by_a_clock_that_is_behind_the_worker_s_does_not_send_it_twice(
+    world: World, after: Schedule
+) -> None:
+    """The worker has fired what is not due yet where the edit is made."""
+    job = world.a_job(EACH_MINUTE)
+    world.run(until=DUE)
+    here = world.services
+    world.services = replace(here, clock=FakeClock(DUE - timedelta(seconds=1)))
+    edited(world, job, after)
+    world.services = here
+    world.run(until=DUE + timedelta(seconds=20))
+    assert sent_at(world) == [DUE]
