@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
-from http.client import HTTPException
+from http.client import HTTPException, IncompleteRead
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -30,6 +30,8 @@ from chalicelib.scheduling.errors import Unavailable
 
 CONNECT_LIMIT: Final = 1.0
 READ_LIMIT: Final = 2.0
+SUCCESS: Final = 200
+"""The only one of this protocol."""
 TRIES: Final = 3
 PAUSE: Final = 0.05
 """Seconds: the first pause is up to this long, each later one up to twice the one before; full jitter."""
@@ -119,7 +121,7 @@ class Wire:
             except BROKEN as error:
                 cause: Exception = error
                 continue
-            if status == 200:  # noqa: PLR2004 - the only success of this protocol
+            if status == SUCCESS:
                 return answer
             code = str(answer.get("__type") or answer.get("code") or "").rpartition("#")[2]
             cause = Refusal(code, answer)
@@ -171,13 +173,23 @@ class Wire:
 
     @staticmethod
     def _read(response: FinalAnswer) -> dict[str, Any]:
-        """What is no JSON object, such as a load balancer's page, counts as nothing said."""
+        """What is no JSON object, such as a load balancer's page, counts as nothing said.
+
+        But a success is said in full: half of one, taken for an empty one, would mean that an item is not there. Raises
+        HTTPException.
+        """
         said = response.read(LONGEST_ANSWER)
+        if response.length:
+            raise IncompleteRead(said, response.length)
         try:
-            answer = json.loads(said) if said else {}
+            answer = json.loads(said)
         except ValueError:
-            answer = {}
-        return answer if isinstance(answer, dict) else {}
+            answer = None
+        if isinstance(answer, dict):
+            return answer
+        if response.status == SUCCESS:
+            raise HTTPException("a success that is no JSON object")
+        return {}
 
     def _take(self) -> Connection | None:
         try:

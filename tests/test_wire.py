@@ -139,6 +139,25 @@ def test_t47_what_may_pass_is_tried_again_after_a_pause(first: Answer) -> None:
         assert len(pauses) == 1
 
 
+@pytest.mark.parametrize(
+    "half",
+    [
+        pytest.param(b'HTTP/1.1 200 X\r\nContent-Length: 40\r\n\r\n{"Item": {', id="a length that is not reached"),
+        pytest.param(b"HTTP/1.1 200 X\r\nContent-Length: 40\r\n\r\n", id="a length, and nothing"),
+        pytest.param(b"HTTP/1.1 200 X\r\nContent-Length: 40\r\n\r\n{}", id="what would be an answer by itself"),
+        pytest.param(b'HTTP/1.1 200 X\r\n\r\n{"Item": {', id="no length, and half an answer"),
+        pytest.param(b'HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n{"It', id="half a chunk"),
+        pytest.param(b"HTTP/1.1 200 X\r\nContent-Length: 9\r\n\r\n<html/>\r\n", id="somebody else's page"),
+        pytest.param(b"HTTP/1.1 200 X\r\nContent-Length: 2\r\n\r\n[]", id="another kind of JSON"),
+    ],
+)
+def test_t47_half_an_answer_is_none(half: bytes) -> None:
+    """Taken for an empty one it would say that an item is not there, and its firing would be dropped."""
+    with serving(half, OK) as (service, wire, pauses):
+        assert wire.call("GetItem", {}) == OK[1]
+    assert (len(service.requests), len(pauses)) == (2, 1)
+
+
 def test_a_kept_connection_that_was_closed_meanwhile_costs_no_try() -> None:
     with serving(OK, None, OK) as (service, wire, pauses):
         wire.call("GetItem", {})

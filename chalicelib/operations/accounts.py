@@ -19,6 +19,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 PASSWORD_LIMIT = 1024  # characters: hashing more is work for nothing
 DUMMY = Secret(signing.b64(bytes(SECRET_BYTES)))
 REMOVERS = 8  # of jobs, at once
+REMOVED_AT_ONCE = 1000  # which takes some seconds of the half minute that a request may take
 MOST_SECRETS = 2  # of one key: while it is rotated
 
 
@@ -64,12 +65,13 @@ def change_account(services: Services, account: Account, asked: NewAccount, *, p
 
 
 def remove_account(services: Services, account: Account) -> None:
-    """With its keys and its jobs. What there is no time for goes the next time it would fire: it finds no account."""
+    """With its keys and its jobs; of very many, the rest goes when it would fire: it finds no account."""
     _remove_keys(services, account)
     services.accounts.remove(account)
     _remove_keys(services, account)  # those that were made meanwhile: now there is no account to make one for
     try:
-        services.crew.map(services.jobs.remove, services.jobs.list(account.account_id), hands=REMOVERS)
+        jobs = services.jobs.list(account.account_id)[:REMOVED_AT_ONCE]
+        services.crew.map(services.jobs.remove, jobs, hands=REMOVERS)
     except Unavailable as error:
         services.events.emit("jobs_left", account=account.account_id, reason=str(error))
     services.events.emit("account_removed", account=account.account_id)

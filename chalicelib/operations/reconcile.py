@@ -21,6 +21,7 @@ from typing import Protocol
 from chalicelib.operations.conclude import ids_of
 from chalicelib.operations.express import dispatch, entry_of, retry_of
 from chalicelib.ports import FiringRef, Services
+from chalicelib.scheduling.errors import Unavailable
 from chalicelib.scheduling.execution import Execution, ExecutionState
 from chalicelib.scheduling.job import Claim, JobRef, Standing, firing_id
 
@@ -97,13 +98,24 @@ def reconcile(services: Services, ledger: Ledger, *, until: datetime, age: timed
     while True:
         page = ledger.accounts(place)
         for account_id in page.accounts:
-            unproved += _jobs(services, ledger, account_id, window) + _attempts(services, ledger, account_id, window)
+            unproved += _account(services, ledger, account_id, window)
         place, accounts = page.last, accounts + len(page.accounts)
         ledger.keep(place)
         if place is None or services.clock.now() > until:
             break
     services.events.emit("reconciled", accounts=accounts, unproved=unproved, ended=str(place is None))
     return unproved
+
+
+def _account(services: Services, ledger: Ledger, account_id: str, window: Window) -> int:
+    """How many of one account had no proof. One that cannot be read is told, and does not keep us from the others."""
+    try:
+        return _jobs(services, ledger, account_id, window) + _attempts(services, ledger, account_id, window)
+    except Unavailable:
+        raise
+    except Exception as error:  # noqa: BLE001 - see above
+        services.events.emit("fault", account=account_id, error=type(error).__name__)
+        return 0
 
 
 def _jobs(services: Services, ledger: Ledger, account_id: str, window: Window) -> int:

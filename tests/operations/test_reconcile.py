@@ -333,3 +333,18 @@ def test_a_standing_knows_what_it_was_before_its_claim(world: World) -> None:
     assert before.unclaimed() is None
     assert after.standing.paused().unclaimed() is None
     assert replace(after.standing, due_at=DUE).unclaimed() is None
+
+
+def test_an_account_that_cannot_be_read_keeps_no_other_from_its_proof(world: World) -> None:
+    """It stands before it and after it: else every run would end at the same place."""
+    broken = [deserted(world, job_id=f"broken-{number}") for number in range(2)]
+    lost = deserted(world, Once(at=world.clock.now()), job_id="whole")
+    for one in broken:
+        item = world.table.get((f"{one.owner.account_id}#{one.job.ref.job_id}", "standing"))
+        assert item
+        world.table.put({**item, "state": "of another version"})
+    assert reconciled(world) == 1
+    world.run()
+    assert [call.message_id for call in world.receiver.calls] == [one["firing"] for one in world.events.of("unproved")]
+    assert [told["account"] for told in world.events.of("unproved")] == [lost.owner.account_id]
+    assert {told["account"] for told in world.events.of("fault")} == {one.owner.account_id for one in broken}
